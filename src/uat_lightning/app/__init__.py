@@ -1,0 +1,1 @@
+"""What the command line does beside training: generate, caption, edit, report."""

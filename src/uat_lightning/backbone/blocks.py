@@ -1,0 +1,43 @@
+"""The dual-stream block: two streams, one attention (Esser et al. 2024, arXiv 2403.03206)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from uat_lightning.backbone.attention import attention
+from uat_lightning.backbone.stream import Stream
+from uat_lightning.types import Pair
+
+
+class DualStreamBlock(nn.Module):
+    """Each modality has its own weights; one attention reads both.
+
+    Args:
+        width: Channels of either stream.
+        heads: Attention heads.
+        hidden: Channels inside the feed-forward networks.
+    """
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.audio = Stream(width, heads, hidden)
+        self.text = Stream(width, heads, hidden)
+
+    def forward(self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, valid: Tensor) -> Pair[Tensor]:
+        """Update both streams.
+
+        Args:
+            x: Hidden states (rows, frames, width) and (rows, tokens, width).
+            condition: Time embeddings, (rows, width) each.
+            angles: Rotary angles of the audio frames.
+            valid: True where audio and then text may be read, bool (rows, frames + tokens).
+        """
+        audio_how, text_how = self.audio.modulation(condition.audio), self.text.modulation(condition.text)
+        audio = self.audio.ask(x.audio, audio_how[0], angles)
+        text = self.text.ask(x.text, text_how[0], None)
+        joined = attention(*(torch.cat(both, dim=2) for both in zip(audio, text, strict=True)), valid)
+        to_audio, to_text = joined.split([x.audio.shape[1], x.text.shape[1]], dim=2)
+        return Pair(
+            self.audio.update(x.audio, to_audio, *audio_how), self.text.update(x.text, to_text, *text_how)
+        )

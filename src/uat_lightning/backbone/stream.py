@@ -1,0 +1,64 @@
+"""One modality's half of a dual-stream block: what it brings to attention and what it does with the answer."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from uat_lightning.backbone.modulation import Modulated, Modulation
+from uat_lightning.backbone.rotary import rotate
+
+
+class SwiGLU(nn.Module):
+    """A gated feed-forward network (Shazeer 2020, arXiv 2002.05202).
+
+    Args:
+        width: Channels in and out.
+        hidden: Channels inside.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(width, 2 * hidden, bias=False)
+        self.leave = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., width) to (..., width)."""
+        gate, value = self.enter(x).chunk(2, dim=-1)
+        out: Tensor = self.leave(nn.functional.silu(gate) * value)
+        return out
+
+
+class Stream(nn.Module):
+    """The weights one modality has in a block.
+
+    Args:
+        width: Channels of the stream.
+        heads: Attention heads.
+        hidden: Channels inside the feed-forward network.
+    """
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.modulation = Modulation(width, sublayers=2)
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.query_norm, self.key_norm = nn.RMSNorm(width // heads), nn.RMSNorm(width // heads)
+        self.attention_out = nn.Linear(width, width, bias=False)
+        self.feed_forward = SwiGLU(width, hidden)
+
+    def ask(self, x: Tensor, how: Modulated, angles: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values (rows, heads, positions, head width); rotated where angles are given."""
+        projected = self.query_key_value(how.enter(self.norm(x)))
+        query, key, value = rearrange(projected, "b n (three h c) -> three b h n c", three=3, h=self.heads)
+        query, key = self.query_norm(query), self.key_norm(key)
+        if angles is not None:
+            query, key = rotate(query, angles), rotate(key, angles)
+        return query, key, value
+
+    def update(self, x: Tensor, attended: Tensor, attend: Modulated, feed: Modulated) -> Tensor:
+        """Add what attention brought (rows, heads, positions, head width), then what the feed-forward network makes."""
+        x = torch.addcmul(x, attend.gate, self.attention_out(rearrange(attended, "b h n c -> b n (h c)")))
+        return torch.addcmul(x, feed.gate, self.feed_forward(feed.enter(self.norm(x))))

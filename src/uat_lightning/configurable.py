@@ -1,0 +1,78 @@
+"""Objects that remember how they were made, so that a saved model can be rebuilt from plain JSON."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound="Configurable")
+
+
+class Configurable:
+    """Base of every part a yaml file may name: it keeps its constructor's arguments.
+
+    A subclass does nothing for it. The description has the form that the command line reads
+    (``class_path`` and ``init_args``), and holds plain values and other ``Configurable`` objects only.
+    """
+
+    init_args: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Configurable:  # noqa: ANN401, PYI034
+        """Bind the constructor's arguments to their names before the constructor runs."""
+        self = super().__new__(cls)
+        bound = inspect.signature(cls.__init__).bind_partial(self, *args, **kwargs)
+        bound.apply_defaults()
+        named = dict(list(bound.arguments.items())[1:])
+        object.__setattr__(self, "init_args", named)
+        return self
+
+    def describe(self) -> dict[str, Any]:
+        """Return ``{"class_path": ..., "init_args": {...}}`` of plain values."""
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return {"class_path": path, "init_args": {name: _plain(value) for name, value in self.init_args.items()}}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Configurable):
+        return value.describe()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def rebuild(description: dict[str, Any], role: type[T]) -> T:
+    """Make the object that ``describe`` described.
+
+    Args:
+        description: ``{"class_path": ..., "init_args": {...}}``.
+        role: The base class that the object must have.
+
+    Raises:
+        ValueError: If the class is neither of this package nor imported already, or not of that role. A model
+            folder is somebody's file: it may not make Python import modules of its choosing.
+    """
+    try:
+        module_name, _, class_name = str(description["class_path"]).rpartition(".")
+        init_args = dict(description.get("init_args", {}))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not a description of a {role.__name__}: {str(description)[:80]!r}") from error
+    made = getattr(_known_module(module_name, class_name), class_name, None)
+    if not (isinstance(made, type) and issubclass(made, role)):
+        raise ValueError(f"{module_name}.{class_name} is not a {role.__name__}")
+    return made(**{name: _revive(value) for name, value in init_args.items()})
+
+
+def _known_module(module_name: str, class_name: str) -> object:
+    if module_name.split(".")[0] == __name__.split(".")[0]:
+        return importlib.import_module(module_name)
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    raise ValueError(f"the model needs {module_name}.{class_name}: import {module_name} first, if you trust it")
+
+
+def _revive(value: object) -> object:
+    if isinstance(value, dict) and "class_path" in value:
+        return rebuild(value, Configurable)
+    return value

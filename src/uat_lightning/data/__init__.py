@@ -1,0 +1,1 @@
+"""Data: sources of captioned clips, the encoded store, the planned order, one DataModule per dataset."""

@@ -1,0 +1,246 @@
+"""The DataModule behind all datasets: encode once, then serve planned batches of latents and tokens."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from uat_lightning.codec import Codec
+from uat_lightning.data.encode import default_cache, encode, fingerprint, fit_parts, make_folder
+from uat_lightning.data.plan import Plan, Rows
+from uat_lightning.data.source import Source
+from uat_lightning.data.store import LatentStore
+from uat_lightning.text import Tokenizer
+from uat_lightning.types import Batch
+
+log = logging.getLogger(__name__)
+
+
+class PlannedBatches(Dataset[Batch]):
+    """A rank's share of every global batch, by step.
+
+    Args:
+        store: The encoded clips.
+        plan: Which clips make up which step.
+        tokenizer: Gives the canvas and the padding token.
+        rank: This process among all.
+        world_size: Number of processes.
+        longest: Latent frames kept of a clip; all where None.
+    """
+
+    def __init__(
+        self,
+        store: LatentStore,
+        plan: Plan,
+        tokenizer: Tokenizer,
+        rank: int = 0,
+        world_size: int = 1,
+        longest: int | None = None,
+    ) -> None:
+        self.store, self.plan, self.rank, self.world_size, self.longest = store, plan, rank, world_size, longest
+        self.canvas, self.pad_id = tokenizer.canvas, tokenizer.pad_id
+
+    def __getitem__(self, step: int) -> Batch:
+        """Return this rank's rows of the global batch of a step."""
+        return self._batch(self.plan.step(step).shard(self.rank, self.world_size))
+
+    def _batch(self, rows: Rows) -> Batch:
+        clean = self.store.pairs(rows.clips, rows.choices, rows.crops, self.canvas, self.pad_id, self.longest)
+        return Batch(clean, torch.from_numpy(rows.generation.copy()))
+
+
+class ValidationBatches(PlannedBatches):
+    """Every clip once, in order, in both directions, with its first caption."""
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return -(-2 * len(self.store) // self.plan.rows)
+
+    def __getitem__(self, step: int) -> Batch:
+        """Return this rank's rows of a batch."""
+        half = max(1, self.plan.rows // 2)
+        clips = np.arange(step * half, min((step + 1) * half, len(self.store)))
+        zeros = np.zeros(2 * len(clips))
+        rows = Rows(np.repeat(clips, 2), zeros, zeros, np.tile([True, False], len(clips)))
+        return self._batch(rows.shard(self.rank, self.world_size))
+
+
+class RemainingSteps(Sampler[int]):
+    """The steps of the current epoch that are not done yet, read from the Trainer when the epoch begins.
+
+    Lightning restores its own progress from a checkpoint; as a batch is a function of its step, this is all it takes
+    to go on in mid-epoch with the very next batch.
+
+    Args:
+        data: The DataModule with a Trainer.
+        per_epoch: Steps of an epoch.
+    """
+
+    def __init__(self, data: AudioTextDataModule, per_epoch: int) -> None:
+        self.data, self.per_epoch = data, per_epoch
+
+    def __len__(self) -> int:
+        """Return the steps of a whole epoch."""
+        return self.per_epoch
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the steps left in this epoch, counted from the beginning of training."""
+        done = self.data.batches_done
+        return iter(range(done, (done // self.per_epoch + 1) * self.per_epoch))
+
+
+class AudioTextDataModule(LightningDataModule):
+    """Encodes the sources of a dataset once, and serves latents and token ids in a planned order.
+
+    Subclasses say what the sources are. The first run fits the codec and the tokenizer where they need it, encodes
+    every clip and keeps all of it in a cache folder whose name depends on everything that shaped it.
+
+    Args:
+        codec: Turns waveforms into latents.
+        tokenizer: Turns captions into token ids.
+        batch_size: Rows of a global batch, over all ranks and both directions.
+        generation_share: Share of the rows that teach audio from text, 0 to 1.
+        epoch_steps: Steps that make an epoch; one pass over the clips where None.
+        longest_seconds: Seconds kept of a clip, cropped anew at each visit; all where None.
+        fit_clips: Training clips that codec and tokenizer are fitted to.
+        workers: Processes that read and encode clips.
+        seed: Seed of the data order.
+        cache: Folder of encoded data; ``$UAT_CACHE`` or the user's cache folder where None.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        tokenizer: Tokenizer,
+        batch_size: int = 64,
+        generation_share: float = 0.5,
+        epoch_steps: int | None = None,
+        longest_seconds: float | None = None,
+        fit_clips: int = 2000,
+        workers: int = 2,
+        seed: int = 0,
+        cache: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.codec, self.tokenizer, self.batch_size = codec, tokenizer, batch_size
+        self.generation_share, self.epoch_steps, self.longest_seconds = generation_share, epoch_steps, longest_seconds
+        self.fit_clips, self.workers, self.seed = fit_clips, workers, seed
+        self.cache = Path(cache) if cache else default_cache()
+        self._stores: dict[str, LatentStore] = {}
+
+    @abstractmethod
+    def source(self, split: str) -> Source:
+        """Return the clips of a split: "train" or "validation"."""
+
+    @abstractmethod
+    def description(self) -> dict[str, Any]:
+        """Return plain values that change whenever the clips do."""
+
+    @property
+    def folder(self) -> Path:
+        """The cache folder of this data with this codec and tokenizer."""
+        parts = {"codec": self.codec.describe(), "tokenizer": self.tokenizer.describe(), "fit_clips": self.fit_clips}
+        return self.cache / fingerprint(data=self.description(), **parts)
+
+    def prepare_data(self) -> None:
+        """Fit and encode, unless the cache has it; runs in one process."""
+        if self.folder.exists():
+            return
+        with contextlib.contextmanager(make_folder)(self.folder) as folder:
+            fit_parts(self.source("train"), self.codec, self.tokenizer, self.workers, self.fit_clips)
+            self.codec.save(folder / "codec.safetensors")
+            self.tokenizer.save(folder)
+            for split in ("train", "validation"):
+                label = f"Encoding {split} clips"
+                encode(self.source(split), self.codec, self.tokenizer, self.workers, label).save(folder / split)
+
+    def setup(self, stage: str) -> None:
+        """Open the cache on every rank, and see that the parts fit each other.
+
+        Raises:
+            ValueError: If the backbone does not fit the codec or the tokenizer, or the batch does not divide.
+        """
+        self.codec.load(self.folder / "codec.safetensors")
+        self.tokenizer.load(self.folder)
+        self._stores = {split: LatentStore.open(self.folder / split) for split in ("train", "validation")}
+        if self.trainer is not None:
+            check_parts(getattr(self.trainer.lightning_module, "backbone", None), self.codec, self.tokenizer)
+            if self.batch_size % self.trainer.world_size:
+                raise ValueError(f"batch_size {self.batch_size} must be a multiple of {self.trainer.world_size} ranks")
+
+    @property
+    def batches_done(self) -> int:
+        """Training batches that this run has taken, resumed ones included."""
+        return 0 if self.trainer is None else self.trainer.fit_loop.total_batch_idx + 1
+
+    def plan(self, split: str) -> Plan:
+        """Return the order of a split."""
+        return Plan(len(self._stores[split]), self.batch_size, self.generation_share, self.seed)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return planned batches of this rank.
+
+        Raises:
+            ValueError: If the Trainer would put a sampler of its own in the plan's place.
+        """
+        connector = getattr(self.trainer, "_accelerator_connector", None)
+        if self._ranks()[1] > 1 and getattr(connector, "use_distributed_sampler", False):
+            raise ValueError("give the Trainer use_distributed_sampler=False: the data order is planned over all ranks")
+        plan = self.plan("train")
+        per_epoch = self.epoch_steps or max(1, plan.clips // max(plan.generation_rows, plan.rows - plan.generation_rows))
+        batches = PlannedBatches(self._stores["train"], plan, self.tokenizer, *self._ranks(), self._longest())
+        return DataLoader(batches, batch_size=None, sampler=RemainingSteps(self, per_epoch))
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return every validation clip once, in both directions."""
+        plan = self.plan("validation")
+        batches = ValidationBatches(self._stores["validation"], plan, self.tokenizer, *self._ranks(), self._longest())
+        return DataLoader(batches, batch_size=None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the order depends on; the position is Lightning's own progress."""
+        return {"plan": vars(self.plan("train")), "data": self.folder.name}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuse to go on with another order than the checkpoint's.
+
+        Raises:
+            ValueError: If data, codec, tokenizer, seed or batch size changed; the message says which.
+        """
+        now, then = self.state_dict(), state_dict
+        flat = [{"data": state["data"], **state["plan"]} for state in (then, now)]
+        changed = [f"{key} {flat[0].get(key)} -> {flat[1].get(key)}" for key in flat[1] if flat[0].get(key) != flat[1][key]]
+        if changed:
+            raise ValueError(f"cannot resume, the data order changed: {', '.join(changed)}. Keep it, or start anew")
+
+    def _ranks(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def _longest(self) -> int | None:
+        return None if self.longest_seconds is None else self.codec.frames(self.codec.samples(self.longest_seconds))
+
+
+def check_parts(backbone: object, codec: Codec, tokenizer: Tokenizer) -> None:
+    """See that a backbone takes this codec's latents and this tokenizer's ids.
+
+    Raises:
+        ValueError: With both numbers, where they disagree.
+    """
+    wanted = {
+        "latent_width": codec.latent_width,
+        "vocabulary_size": tokenizer.vocabulary_size,
+        "canvas": tokenizer.canvas,
+    }
+    for name, value in wanted.items():
+        has = getattr(backbone, name, value)
+        if has != value:
+            raise ValueError(f"the backbone's {name} is {has}, the data's is {value}: make them agree in the config")

@@ -1,0 +1,130 @@
+"""From a source of clips to stores of latents and tokens, once, into a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from uat_lightning.codec import Codec
+from uat_lightning.data.source import CaptionedAudio, Source
+from uat_lightning.data.store import EncodedClip, LatentStore
+from uat_lightning.text import Tokenizer
+
+log = logging.getLogger(__name__)
+FORMAT = 1  # raise when the files or the way to make them change
+
+
+class Unusable(str):
+    """Why a clip cannot be used; travels from the workers in the clip's place."""
+
+
+class _Reader(Dataset[CaptionedAudio | Unusable]):
+    """A source whose unusable clips come back as their reason."""
+
+    def __init__(self, source: Source, count: int) -> None:
+        self.source, self.count = source, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> CaptionedAudio | Unusable:
+        try:
+            return self.source[index]
+        except ValueError as error:
+            return Unusable(error)
+
+
+def default_cache() -> Path:
+    """Return ``$UAT_CACHE``, or ``uat-lightning`` in the user's cache folder."""
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return Path(os.environ.get("UAT_CACHE", home / "uat-lightning"))
+
+
+def read(source: Source, workers: int, label: str, count: int | None = None) -> Iterator[list[CaptionedAudio]]:
+    """Yield the usable clips of a source in order, 64 at a time, with a progress bar; say which were left out.
+
+    Args:
+        source: The clips.
+        workers: Processes that read.
+        label: Words before the progress bar.
+        count: Clips to read; all where None.
+
+    Raises:
+        ValueError: If no clip can be used.
+    """
+    reader = _Reader(source, min(len(source), count or len(source)))
+    loader = DataLoader(reader, batch_size=64, num_workers=workers, collate_fn=list)
+    reasons: list[str] = []
+    usable = 0
+    for items in tqdm(loader, desc=label, unit="batch of 64", leave=False):
+        clips = [item for item in items if isinstance(item, CaptionedAudio)]
+        reasons += [item for item in items if isinstance(item, Unusable)]
+        usable += len(clips)
+        if clips:
+            yield clips
+    if reasons:
+        log.warning("%s: left out %d of %d clips. %s", label, len(reasons), len(reader), "; ".join(reasons[:5]))
+    if not usable:
+        raise ValueError(f"{label}: no usable clip among {len(reader)}. {'; '.join(reasons[:3])}")
+
+
+def waveforms(clips: list[CaptionedAudio]) -> torch.Tensor:
+    """Stack clips of unequal length, padded with silence: (clips, channels, samples)."""
+    rows = [torch.from_numpy(clip.waveform).T for clip in clips]
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).mT.contiguous()
+
+
+def encode(source: Source, codec: Codec, tokenizer: Tokenizer, workers: int, label: str) -> LatentStore:
+    """Encode all clips of a source."""
+    return LatentStore.pack(
+        clip for clips in read(source, workers, label) for clip in _encode_some(clips, codec, tokenizer)
+    )
+
+
+def _encode_some(clips: list[CaptionedAudio], codec: Codec, tokenizer: Tokenizer) -> list[EncodedClip]:
+    latents = codec.encode(waveforms(clips)).numpy()
+    canvas = tokenizer.encode([caption for clip in clips for caption in clip.captions])
+    tokens = iter([row[:length].numpy() for row, length in zip(canvas.values, canvas.lengths.tolist(), strict=True)])
+    return [
+        EncodedClip(rows[: codec.frames(clip.waveform.shape[-1])].copy(), [next(tokens) for _ in clip.captions])
+        for clip, rows in zip(clips, latents, strict=True)
+    ]
+
+
+def fit_parts(source: Source, codec: Codec, tokenizer: Tokenizer, workers: int, count: int) -> None:
+    """Fit what needs it, codec or tokenizer, to the first ``count`` clips of the training source."""
+    if codec.fitted and tokenizer.fitted:
+        return
+    clips = [clip for some in read(source, workers, "Fitting codec and tokenizer", count) for clip in some]
+    if not codec.fitted:
+        codec.fit(waveforms(clips))
+    if not tokenizer.fitted:
+        tokenizer.fit([caption for clip in clips for caption in clip.captions])
+
+
+def fingerprint(**parts: object) -> str:
+    """Return 16 hexadecimal digits that change with any of the parts (plain values)."""
+    text = json.dumps({"format": FORMAT, **parts}, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def make_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes the name ``folder`` once everything in it is written."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield temporary
+        if not folder.exists():
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,83 @@
+"""Soundscapes as training data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uat_lightning.codec import Codec
+from uat_lightning.data.audio_text import AudioTextDataModule
+from uat_lightning.data.soundscapes.dataset import Soundscapes
+from uat_lightning.data.source import CaptionedAudio, Source
+from uat_lightning.text import Tokenizer
+
+
+class SoundscapesSource(Source):
+    """The first ``count`` clips of a split of Soundscapes.
+
+    Args:
+        soundscapes: The collection.
+        split: "train", "validation" or "test".
+        count: Number of clips.
+    """
+
+    def __init__(self, soundscapes: Soundscapes, split: str, count: int) -> None:
+        self.soundscapes, self.split, self.count = soundscapes, split, count
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        return self.count
+
+    def __getitem__(self, index: int) -> CaptionedAudio:
+        """Render one clip."""
+        clip = self.soundscapes.clip(self.split, index)
+        return CaptionedAudio(clip.uid, clip.audio[None], clip.captions)
+
+
+class SoundscapesDataModule(AudioTextDataModule):
+    """Synthesised sound events with captions, made on the spot: nothing to download.
+
+    Args:
+        codec: Turns waveforms into latents; mono, at any rate.
+        tokenizer: Turns captions into token ids.
+        train_clips: Clips to train on.
+        validation_clips: Clips to validate on.
+        shortest: Shortest clip, in seconds.
+        longest: Longest clip, in seconds.
+        batch_size: Rows of a global batch, over all ranks and both directions.
+        generation_share: Share of the rows that teach audio from text, 0 to 1.
+        epoch_steps: Steps that make an epoch; one pass over the clips where None.
+        fit_clips: Training clips that codec and tokenizer are fitted to.
+        workers: Processes that make and encode clips.
+        seed: Seed of the clips and of the data order.
+        cache: Folder of encoded data; ``$UAT_CACHE`` or the user's cache folder where None.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        tokenizer: Tokenizer,
+        train_clips: int = 20_000,
+        validation_clips: int = 256,
+        shortest: float = 3.0,
+        longest: float = 4.0,
+        batch_size: int = 64,
+        generation_share: float = 0.5,
+        epoch_steps: int | None = None,
+        fit_clips: int = 2000,
+        workers: int = 2,
+        seed: int = 0,
+        cache: str | None = None,
+    ) -> None:
+        super().__init__(
+            codec, tokenizer, batch_size, generation_share, epoch_steps, None, fit_clips, workers, seed, cache
+        )
+        self.counts = {"train": train_clips, "validation": validation_clips}
+        self.soundscapes = Soundscapes(seed, codec.sample_rate, shortest, longest)
+
+    def source(self, split: str) -> Source:
+        """Return the clips of a split."""
+        return SoundscapesSource(self.soundscapes, split, self.counts[split])
+
+    def description(self) -> dict[str, Any]:
+        """Return the collection's settings and the counts."""
+        return {"soundscapes": vars(self.soundscapes), **self.counts}

@@ -1,0 +1,40 @@
+"""Where clips come from: anything with a length that gives captioned audio by index."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class CaptionedAudio:
+    """A clip and what is said of it.
+
+    Args:
+        uid: A name that no other clip has.
+        waveform: Audio in [-1, 1], float32 of shape (channels, samples).
+        captions: All captions of the clip, at least one.
+    """
+
+    uid: str
+    waveform: NDArray[np.float32]
+    captions: tuple[str, ...]
+
+
+class Source(ABC):
+    """Captioned clips by index; cheap to make and to copy to workers."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of clips."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> CaptionedAudio:
+        """Read or make one clip.
+
+        Raises:
+            ValueError: If the clip cannot be used; the message names it and says why.
+        """

@@ -1,0 +1,44 @@
+"""The objective's contract: corrupt clean sequences, and score a prediction."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Generator, Tensor
+
+from uat_lightning.configurable import Configurable
+from uat_lightning.types import Sequences
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """What the model sees and what it is asked for.
+
+    Args:
+        noisy: The corrupted sequences.
+        target: Velocity (rows, frames, channels), or clean token ids (rows, tokens).
+        weight: Share of each position in its row's loss, float (rows, positions).
+    """
+
+    noisy: Sequences
+    target: Tensor
+    weight: Tensor
+
+
+class Objective(Configurable, ABC):
+    """A corruption process and the loss of undoing it."""
+
+    @abstractmethod
+    def corrupt(self, clean: Sequences, t: Tensor, generator: Generator | None = None) -> Corrupted:
+        """Corrupt every row to its own noise level.
+
+        Args:
+            clean: Clean rows.
+            t: Noise levels (rows,) in [0, 1]; at 0 a row comes back as it was.
+            generator: Source of the noise; torch's default where None.
+        """
+
+    @abstractmethod
+    def loss(self, prediction: Tensor, corrupted: Corrupted) -> Tensor:
+        """Return each row's loss, (rows,), for a prediction of the backbone."""

@@ -1,0 +1,71 @@
+"""Where on the (t_audio, t_text) square to train.
+
+Tasks are corners and paths on this square: generating holds the text at 0 and takes the audio from 1 to 0, captioning
+holds the audio at 0 and takes the text from 1 to 0. A condition at 1 says nothing, which is the null condition.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from uat_lightning.configurable import Configurable
+from uat_lightning.diffusion.times import TimeSampler
+from uat_lightning.types import Pair
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A place on the square for every row.
+
+    Args:
+        t: Noise levels of audio and text, (rows,) each.
+        learn: True where the row's audio, or its text, counts in the loss, bool (rows,) each.
+    """
+
+    t: Pair[Tensor]
+    learn: Pair[Tensor]
+
+
+class SquareSampler(Configurable, ABC):
+    """Decides where on the square each row trains."""
+
+    @abstractmethod
+    def draw(self, generation: Tensor) -> Draw:
+        """Draw places for rows that teach audio from text (True) or text from audio (False), bool (rows,)."""
+
+
+class Conditional(SquareSampler):
+    """One modality is noisy and learned, the other is its clean condition, dropped now and then.
+
+    Args:
+        audio: Noise levels of the audio where it is learned.
+        text: Noise levels of the text where it is learned.
+        drop_text: How often generation rows lose their text, 0 to 1; guidance needs it.
+        drop_audio: How often captioning rows lose their audio, 0 to 1.
+    """
+
+    def __init__(
+        self, audio: TimeSampler, text: TimeSampler, drop_text: float = 0.1, drop_audio: float = 0.1
+    ) -> None:
+        self.audio, self.text, self.drop_text, self.drop_audio = audio, text, drop_text, drop_audio
+
+    def draw(self, generation: Tensor) -> Draw:
+        """Draw noise levels for the learned side; the condition is at 0, or at 1 where it is dropped."""
+        count, device = len(generation), generation.device
+        dropped = torch.rand(count, device=device) < torch.where(generation, self.drop_text, self.drop_audio)
+        condition = dropped.float()
+        audio = torch.where(generation, _among(self.audio, generation), condition)
+        text = torch.where(generation, condition, _among(self.text, ~generation))
+        return Draw(Pair(audio, text), Pair(generation, ~generation))
+
+
+def _among(sampler: TimeSampler, rows: Tensor) -> Tensor:
+    """Draw one level for every row, stratified among the marked ones (which are spread over the batch by their rank)."""
+    levels = sampler.sample(len(rows), rows.device).sort().values
+    order = torch.rand(len(rows), device=rows.device).masked_fill(~rows, 2.0).argsort().argsort()
+    spread = (order * len(rows)) // rows.sum().clamp(min=1)
+    return levels[spread.clamp(max=len(rows) - 1)]

@@ -1,0 +1,30 @@
+"""Learning-rate schedules that a yaml file can name."""
+
+from __future__ import annotations
+
+import math
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+class WarmupCosine(LambdaLR):
+    """Linear warm-up, then a cosine to a fraction of the peak, and constant after that.
+
+    Args:
+        optimizer: The optimizer, with its peak learning rate.
+        warmup: Steps of the warm-up.
+        steps: Steps until the end of the cosine.
+        floor: Final share of the peak, 0 to 1.
+    """
+
+    def __init__(self, optimizer: Optimizer, warmup: int = 100, steps: int = 10_000, floor: float = 0.01) -> None:
+        self.warmup, self.steps, self.floor = warmup, steps, floor
+        super().__init__(optimizer, self.share)
+
+    def share(self, step: int) -> float:
+        """Return the share of the peak at a step, in (0, 1]."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,1 @@
+"""Metrics: pure functions, and small networks that listen."""

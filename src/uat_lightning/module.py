@@ -1,0 +1,73 @@
+"""The LightningModule: draw times, corrupt, predict, score."""
+
+from __future__ import annotations
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from uat_lightning.backbone import Backbone
+from uat_lightning.diffusion import Objective, SquareSampler
+from uat_lightning.tensors import mean_where
+from uat_lightning.types import Batch, Pair
+
+
+class UATModule(LightningModule):
+    """Trains one backbone in both directions, in one forward per step.
+
+    Args:
+        backbone: The network over both modalities.
+        audio: The process of the audio latents.
+        text: The process of the caption tokens.
+        square: Where on the (t_audio, t_text) square rows train.
+        text_weight: Weight of the text loss; the audio loss weighs 1.
+        optimizer: Makes the optimizer from the trainable parameters.
+        scheduler: Makes the learning-rate schedule, stepped once per optimizer step.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        audio: Objective,
+        text: Objective,
+        square: SquareSampler,
+        text_weight: float = 0.2,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.backbone, self.objectives, self.square = backbone, Pair(audio, text), square
+        self.text_weight, self.build_optimizer, self.build_scheduler = text_weight, optimizer, scheduler
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the total, audio and text losses of a batch; each is a mean over the rows that learn it."""
+        draw = self.square.draw(batch.generation)
+        corrupted = [o.corrupt(clean, t) for o, clean, t in zip(self.objectives, batch.clean, draw.t, strict=True)]
+        predicted = self.backbone(Pair(*(side.noisy for side in corrupted)), draw.t)
+        per_row = [o.loss(p, c) for o, p, c in zip(self.objectives, predicted, corrupted, strict=True)]
+        audio, text = (mean_where(row, learn) for row, learn in zip(per_row, draw.learn, strict=True))
+        return {"loss": audio + self.text_weight * text, "audio": audio, "text": text}
+
+    def training_step(self, batch: Batch) -> Tensor:
+        """Score one batch."""
+        losses = self.losses(batch)
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=len(batch))
+        return losses["loss"]
+
+    def validation_step(self, batch: Batch) -> None:
+        """Score one validation batch."""
+        losses = {f"validation/{name}": value for name, value in self.losses(batch).items()}
+        self.log_dict(losses, batch_size=len(batch), sync_dist=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build the optimizer over trainable parameters, and its schedule."""
+        optimizer = self.build_optimizer([p for p in self.parameters() if p.requires_grad])
+        if self.build_scheduler is None:
+            return {"optimizer": optimizer}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.build_scheduler(optimizer), "interval": "step"},
+        }

@@ -1,0 +1,125 @@
+"""A trained model as one thing: weights, codec and tokenizer in one folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+from torch import Tensor
+
+from uat_lightning.backbone import Backbone
+from uat_lightning.codec import Codec
+from uat_lightning.configurable import rebuild
+from uat_lightning.tasks import Caption, Edit, Generate, Parts
+from uat_lightning.text import Tokenizer
+
+CONFIG, WEIGHTS, CODEC = "config.json", "model.safetensors", "codec.safetensors"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class UATPipeline:
+    """Generates, edits and captions with one model.
+
+    Args:
+        parts: Backbone, codec and tokenizer.
+    """
+
+    parts: Parts
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of all waveforms, in Hz."""
+        return self.parts.codec.sample_rate
+
+    def to(self, device: str | torch.device) -> UATPipeline:
+        """Move backbone and codec to a device."""
+        self.parts.backbone.to(device)
+        self.parts.codec.to(device)
+        return self
+
+    def generate(
+        self, captions: str | Sequence[str], seconds: float = 4.0, seed: int = 0, task: Generate | None = None
+    ) -> list[Tensor]:
+        """Return one waveform (channels, samples) per caption; see ``Generate.run``."""
+        captions = [captions] if isinstance(captions, str) else captions
+        return (task or Generate()).run(self.parts, captions, [seconds] * len(captions), seed)
+
+    def caption(self, waveforms: Sequence[Tensor], seed: int = 0, task: Caption | None = None) -> list[str]:
+        """Return one caption per waveform (channels, samples) at the pipeline's rate; see ``Caption.run``."""
+        return (task or Caption()).run(self.parts, waveforms, seed)
+
+    def edit(
+        self, waveforms: Sequence[Tensor], targets: Sequence[str], seed: int = 0, task: Edit | None = None
+    ) -> list[Tensor]:
+        """Return one edited waveform per source; see ``Edit.run``."""
+        return (task or Edit()).run(self.parts, waveforms, targets, seed)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the model into a folder, all of it or nothing; a model that is there already is replaced."""
+        folder = Path(folder).absolute()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            self._write(temporary)
+            if (folder / CONFIG).exists():
+                shutil.rmtree(folder)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        parts = {name: getattr(self.parts, name).describe() for name in ("backbone", "codec", "tokenizer")}
+        save_model(self.parts.backbone, str(folder / WEIGHTS))
+        self.parts.codec.save(folder / CODEC)
+        self.parts.tokenizer.save(folder)
+        (folder / CONFIG).write_text(json.dumps({"format": FORMAT, **parts}, indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: str | torch.device = "cpu") -> UATPipeline:
+        """Read a model that ``save_pretrained`` wrote.
+
+        Raises:
+            ValueError: If the folder or a file of it is missing, damaged or of another model; the message names it.
+        """
+        folder = Path(folder)
+        described = _read_config(folder)
+        backbone = rebuild(described["backbone"], Backbone)
+        codec, tokenizer = rebuild(described["codec"], Codec), rebuild(described["tokenizer"], Tokenizer)
+        _read_tensors(backbone, folder / WEIGHTS)
+        _read_tensors(codec, folder / CODEC)
+        tokenizer.load(folder)
+        backbone.eval()
+        return cls(Parts(backbone, codec, tokenizer)).to(device)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise ValueError(f"no model folder {folder}: train one with `uat-fit`, or name another with --model")
+    try:
+        described = json.loads((folder / CONFIG).read_text())
+        missing = {"format", "backbone", "codec", "tokenizer"} - set(described)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{folder / CONFIG} is missing or not JSON: not a model folder of uat-lightning") from error
+    if missing:
+        raise ValueError(f"{folder / CONFIG} lacks {', '.join(sorted(missing))}: not a model of uat-lightning")
+    if described["format"] != FORMAT:
+        raise ValueError(f"{folder / CONFIG} has format {described['format']}; this version reads format {FORMAT}")
+    return dict(described)
+
+
+def _read_tensors(module: torch.nn.Module, file: Path) -> None:
+    try:
+        load_model(module, str(file))
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{file} is missing or damaged: {error}") from error
+    except RuntimeError as error:
+        raise ValueError(f"{file} holds another model's tensors: {str(error).splitlines()[0]}") from error

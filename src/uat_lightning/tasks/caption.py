@@ -1,0 +1,43 @@
+"""Text from audio: the audio stays clean, the text goes from all masked to clean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from uat_lightning.sampling import ConfidenceOrder, Guidance, GuidedLogits, Symbols, TextSampler
+from uat_lightning.tasks.base import Parts, gaussian, generators
+
+
+class Caption:
+    """Writes captions of audio.
+
+    Args:
+        sampler: Fills the canvas; the most confident token first, one at a time, where None.
+        guidance: Classifier-free guidance on the audio; none where None.
+    """
+
+    def __init__(self, sampler: TextSampler | None = None, guidance: Guidance | None = None) -> None:
+        self.sampler, self.guidance = sampler or ConfidenceOrder(steps=64), guidance or Guidance(scale=1.0)
+
+    @torch.no_grad()
+    def run(self, parts: Parts, waveforms: Sequence[Tensor], seed: int = 0, first: int = 0) -> list[str]:
+        """Return one caption per waveform.
+
+        Args:
+            parts: The trained model.
+            waveforms: Audio (channels, samples) at the codec's rate, of any lengths.
+            seed: Seed; row i draws from ``seed + first + i``, whatever the batch.
+            first: Number of the first row.
+
+        Raises:
+            ValueError: If audio cannot be used.
+        """
+        audio = parts.listen(waveforms)
+        sources = generators(seed, len(waveforms), first)
+        null = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)
+        logits = GuidedLogits(parts.backbone, audio, null, self.guidance)
+        canvas = parts.masked_canvas(len(waveforms)).values
+        return parts.tokenizer.decode(self.sampler.sample(logits, canvas, Symbols.of(parts.tokenizer), sources))
