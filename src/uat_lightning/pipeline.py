@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor
 from uat_lightning.backbone import Backbone
 from uat_lightning.codec import Codec
 from uat_lightning.configurable import rebuild
+from uat_lightning.data.parts import check_parts
 from uat_lightning.tasks import Caption, Edit, Generate, Parts
 from uat_lightning.text import Tokenizer
 
@@ -64,15 +65,22 @@ class UATPipeline:
         return (task or Edit()).run(self.parts, waveforms, targets, seed)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the model into a folder, all of it or nothing; a model that is there already is replaced."""
+        """Write the model into a folder, all of it or nothing.
+
+        A model that is there already is replaced; other files beside it are kept.
+
+        Raises:
+            ValueError: If the folder holds something else than a model.
+        """
         folder = Path(folder).absolute()
+        if folder.exists() and not _replaceable(folder):
+            raise ValueError(f"{folder} is there already and is not a model of uat-lightning: name another folder")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+        temporary.mkdir()
         try:
             self._write(temporary)
-            if (folder / CONFIG).exists():
-                shutil.rmtree(folder)
-            temporary.rename(folder)
+            _put_in_place(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -92,33 +100,56 @@ class UATPipeline:
         """
         folder = Path(folder)
         described = _read_config(folder)
-        backbone = rebuild(described["backbone"], Backbone)
-        codec, tokenizer = rebuild(described["codec"], Codec), rebuild(described["tokenizer"], Tokenizer)
-        _read_tensors(backbone, folder / WEIGHTS)
-        _read_tensors(codec, folder / CODEC)
-        tokenizer.load(folder)
+        try:
+            backbone = rebuild(described["backbone"], Backbone)
+            codec, tokenizer = rebuild(described["codec"], Codec), rebuild(described["tokenizer"], Tokenizer)
+            tokenizer.load(folder)
+            check_parts(backbone, codec, tokenizer)
+        except ValueError as error:
+            raise ValueError(f"{folder / CONFIG}: {error}") from error
+        _read_tensors(lambda file: load_model(backbone, str(file)), folder / WEIGHTS)
+        _read_tensors(codec.load, folder / CODEC)
         backbone.eval()
         return cls(Parts(backbone, codec, tokenizer)).to(device)
+
+
+def _replaceable(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir()) or bool(_read_config(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _put_in_place(new: Path, folder: Path) -> None:
+    if folder.exists():
+        old = new.with_name(f"{new.name}-old")
+        folder.rename(old)
+        new.rename(folder)
+        for kept in [file for file in old.iterdir() if not (folder / file.name).exists()]:
+            kept.rename(folder / kept.name)
+        shutil.rmtree(old)
+    else:
+        new.rename(folder)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise ValueError(f"no model folder {folder}: train one with `uat-fit`, or name another with --model")
     try:
-        described = json.loads((folder / CONFIG).read_text())
-        missing = {"format", "backbone", "codec", "tokenizer"} - set(described)
-    except (OSError, ValueError, TypeError) as error:
+        described = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder / CONFIG} is missing or not JSON: not a model folder of uat-lightning") from error
+    missing = {"format", "backbone", "codec", "tokenizer"} - set(described)
     if missing:
         raise ValueError(f"{folder / CONFIG} lacks {', '.join(sorted(missing))}: not a model of uat-lightning")
     if described["format"] != FORMAT:
         raise ValueError(f"{folder / CONFIG} has format {described['format']}; this version reads format {FORMAT}")
-    return dict(described)
+    return described
 
 
-def _read_tensors(module: torch.nn.Module, file: Path) -> None:
+def _read_tensors(load: Callable[[Path], object], file: Path) -> None:
     try:
-        load_model(module, str(file))
+        load(file)
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{file} is missing or damaged: {error}") from error
     except RuntimeError as error:

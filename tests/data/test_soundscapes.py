@@ -222,7 +222,7 @@ def test_distant_is_duller_and_quieter(name: str) -> None:
     assert active_level(far, RATE) < active_level(near, RATE)
 
 
-@pytest.mark.parametrize("name", ["knock", "drum", "horn", "zap", "dog"])
+@pytest.mark.parametrize("name", ["knock", "drum", "dog"])
 @pytest.mark.parametrize("word", COUNTS)
 def test_counts_can_be_counted(name: str, word: str) -> None:
     audio = sound(name, word, duration=0.2 + 0.38 * COUNTS[word])

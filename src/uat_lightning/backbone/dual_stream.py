@@ -55,7 +55,11 @@ class DualStreamTransformer(Backbone):
         nn.init.normal_(self.text_in.weight, std=0.02 * width**0.5)
 
     def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:
-        """Predict velocity and logits; shapes as in ``Backbone.forward``."""
+        """Predict velocity and logits; shapes as in ``Backbone.forward``.
+
+        Raises:
+            ValueError: If a text is longer than the canvas.
+        """
         condition = Pair(self.audio_time(t.audio), self.text_time((t.text > 0).float()))
         valid = torch.cat([noisy.audio.mask, noisy.text.mask], dim=1)
         frames = noisy.audio.values.shape[1]
@@ -67,4 +71,6 @@ class DualStreamTransformer(Backbone):
 
     def _embed(self, noisy: Pair[Sequences]) -> Pair[Tensor]:
         tokens = noisy.text.values
+        if tokens.shape[1] > self.canvas:
+            raise ValueError(f"a text of {tokens.shape[1]} tokens is longer than the backbone's canvas of {self.canvas}")
         return Pair(self.audio_in(noisy.audio.values), self.text_in(tokens) + self.text_positions[: tokens.shape[1]])

@@ -2,5 +2,6 @@
 
 from uat_lightning.codec.base import Codec
 from uat_lightning.codec.mel import MelCodec
+from uat_lightning.codec.oobleck import OobleckCodec
 
-__all__ = ["Codec", "MelCodec"]
+__all__ = ["Codec", "MelCodec", "OobleckCodec"]

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from uat_lightning.codec import Codec
 from uat_lightning.data.encode import default_cache, encode, fingerprint, fit_parts, make_folder
+from uat_lightning.data.parts import check_parts
 from uat_lightning.data.plan import Plan, Rows
 from uat_lightning.data.source import Source
 from uat_lightning.data.store import LatentStore
@@ -59,19 +60,28 @@ class PlannedBatches(Dataset[Batch]):
 
 
 class ValidationBatches(PlannedBatches):
-    """Every clip once, in order, in both directions, with its first caption."""
+    """Every clip once, in order, in both directions, with its first caption.
+
+    The ranks share out the clips of a batch, so that each row's two directions stay together; the last batch may leave
+    a rank without rows.
+    """
+
+    @property
+    def clips_per_batch(self) -> int:
+        """Clips of a global batch."""
+        return max(1, self.plan.rows // 2)
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return -(-2 * len(self.store) // self.plan.rows)
+        return -(-len(self.store) // self.clips_per_batch)
 
     def __getitem__(self, step: int) -> Batch:
         """Return this rank's rows of a batch."""
-        half = max(1, self.plan.rows // 2)
-        clips = np.arange(step * half, min((step + 1) * half, len(self.store)))
+        first = step * self.clips_per_batch
+        everywhere = np.arange(first, min(first + self.clips_per_batch, len(self.store)))
+        clips = everywhere[self.rank :: self.world_size]
         zeros = np.zeros(2 * len(clips))
-        rows = Rows(np.repeat(clips, 2), zeros, zeros, np.tile([True, False], len(clips)))
-        return self._batch(rows.shard(self.rank, self.world_size))
+        return self._batch(Rows(np.repeat(clips, 2), zeros, zeros, np.tile([True, False], len(clips))))
 
 
 class RemainingSteps(Sampler[int]):
@@ -167,7 +177,8 @@ class AudioTextDataModule(LightningDataModule):
         """Open the cache on every rank, and see that the parts fit each other.
 
         Raises:
-            ValueError: If the backbone does not fit the codec or the tokenizer, or the batch does not divide.
+            ValueError: If the backbone does not fit the codec or the tokenizer, the batch does not divide, or the
+                Trainer would put a sampler of its own in the plan's place.
         """
         self.codec.load(self.folder / "codec.safetensors")
         self.tokenizer.load(self.folder)
@@ -176,6 +187,11 @@ class AudioTextDataModule(LightningDataModule):
             check_parts(getattr(self.trainer.lightning_module, "backbone", None), self.codec, self.tokenizer)
             if self.batch_size % self.trainer.world_size:
                 raise ValueError(f"batch_size {self.batch_size} must be a multiple of {self.trainer.world_size} ranks")
+            connector = getattr(self.trainer, "_accelerator_connector", None)
+            if self.trainer.world_size > 1 and getattr(connector, "use_distributed_sampler", False):
+                raise ValueError(
+                    "give the Trainer use_distributed_sampler=False: the data order is planned over all ranks"
+                )
 
     @property
     def batches_done(self) -> int:
@@ -187,16 +203,10 @@ class AudioTextDataModule(LightningDataModule):
         return Plan(len(self._stores[split]), self.batch_size, self.generation_share, self.seed)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Return planned batches of this rank.
-
-        Raises:
-            ValueError: If the Trainer would put a sampler of its own in the plan's place.
-        """
-        connector = getattr(self.trainer, "_accelerator_connector", None)
-        if self._ranks()[1] > 1 and getattr(connector, "use_distributed_sampler", False):
-            raise ValueError("give the Trainer use_distributed_sampler=False: the data order is planned over all ranks")
+        """Return planned batches of this rank."""
         plan = self.plan("train")
-        per_epoch = self.epoch_steps or max(1, plan.clips // max(plan.generation_rows, plan.rows - plan.generation_rows))
+        more = max(plan.generation_rows, plan.rows - plan.generation_rows)
+        per_epoch = self.epoch_steps or max(1, plan.clips // more)
         batches = PlannedBatches(self._stores["train"], plan, self.tokenizer, *self._ranks(), self._longest())
         return DataLoader(batches, batch_size=None, sampler=RemainingSteps(self, per_epoch))
 
@@ -208,17 +218,19 @@ class AudioTextDataModule(LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the order depends on; the position is Lightning's own progress."""
-        return {"plan": vars(self.plan("train")), "data": self.folder.name}
+        crops = {"longest_seconds": self.longest_seconds, "epoch_steps": self.epoch_steps}
+        return {"plan": vars(self.plan("train")), "data": self.folder.name, **crops}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Refuse to go on with another order than the checkpoint's.
+        """Refuse to go on training with another order than the checkpoint's.
 
         Raises:
-            ValueError: If data, codec, tokenizer, seed or batch size changed; the message says which.
+            ValueError: If data, codec, tokenizer, seed, batch size, crops or epochs changed; the message says which.
         """
-        now, then = self.state_dict(), state_dict
-        flat = [{"data": state["data"], **state["plan"]} for state in (then, now)]
-        changed = [f"{key} {flat[0].get(key)} -> {flat[1].get(key)}" for key in flat[1] if flat[0].get(key) != flat[1][key]]
+        if self.trainer is not None and self.trainer.state.fn != "fit":
+            return
+        then, now = ({**state["plan"], **state} for state in (state_dict, self.state_dict()))
+        changed = [f"{key} {then.get(key)} -> {now[key]}" for key in now if key != "plan" and then.get(key) != now[key]]
         if changed:
             raise ValueError(f"cannot resume, the data order changed: {', '.join(changed)}. Keep it, or start anew")
 
@@ -227,20 +239,3 @@ class AudioTextDataModule(LightningDataModule):
 
     def _longest(self) -> int | None:
         return None if self.longest_seconds is None else self.codec.frames(self.codec.samples(self.longest_seconds))
-
-
-def check_parts(backbone: object, codec: Codec, tokenizer: Tokenizer) -> None:
-    """See that a backbone takes this codec's latents and this tokenizer's ids.
-
-    Raises:
-        ValueError: With both numbers, where they disagree.
-    """
-    wanted = {
-        "latent_width": codec.latent_width,
-        "vocabulary_size": tokenizer.vocabulary_size,
-        "canvas": tokenizer.canvas,
-    }
-    for name, value in wanted.items():
-        has = getattr(backbone, name, value)
-        if has != value:
-            raise ValueError(f"the backbone's {name} is {has}, the data's is {value}: make them agree in the config")

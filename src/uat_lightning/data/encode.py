@@ -6,8 +6,8 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from uat_lightning.data.store import EncodedClip, LatentStore
 from uat_lightning.text import Tokenizer
 
 log = logging.getLogger(__name__)
-FORMAT = 1  # raise when the files or the way to make them change
+FORMAT = 2  # raise when the files or the way to make them change
 
 
 class Unusable(str):
@@ -39,9 +39,10 @@ class _Reader(Dataset[CaptionedAudio | Unusable]):
 
     def __getitem__(self, index: int) -> CaptionedAudio | Unusable:
         try:
-            return self.source[index]
+            clip = self.source[index]
         except ValueError as error:
             return Unusable(error)
+        return clip if clip.captions else Unusable(f"{clip.uid} has no caption")
 
 
 def default_cache() -> Path:
@@ -121,10 +122,14 @@ def fingerprint(**parts: object) -> str:
 def make_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder that takes the name ``folder`` once everything in it is written."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    temporary.mkdir()
     try:
         yield temporary
-        if not folder.exists():
+        try:
             temporary.rename(folder)
+        except OSError:
+            if not folder.exists():  # where it does, another process was faster
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -26,8 +26,8 @@ class Rows:
     generation: NDArray[np.bool_]
 
     def shard(self, rank: int, world_size: int) -> Rows:
-        """Return every ``world_size``-th row from ``rank`` on."""
-        here = slice(rank, None, world_size)
+        """Return the rank's equal share of the rows, those beside each other."""
+        here = slice(len(self.clips) * rank // world_size, len(self.clips) * (rank + 1) // world_size)
         return Rows(self.clips[here], self.choices[here], self.crops[here], self.generation[here])
 
 

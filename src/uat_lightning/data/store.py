@@ -88,7 +88,7 @@ class LatentStore:
         if longest is not None:
             starts = starts + ((lengths - longest).clip(min=0) * crops).astype(np.int64)
             lengths = lengths.clip(max=longest)
-        return _gather(self.latents, starts, lengths, int(lengths.max()), 0)
+        return _gather(self.latents, starts, lengths, int(lengths.max(initial=1)), 0)
 
     def captions_of(
         self, clips: NDArray[np.int64], choices: NDArray[np.float64], canvas: int, padding: int

@@ -33,7 +33,8 @@ class MaskedAbsorbing(Objective):
         order = torch.rand(len(lengths), positions, generator=generator, device=lengths.device)
         beyond = torch.arange(positions, device=lengths.device) >= lengths[:, None]
         rank = order.masked_fill(beyond, 2.0).argsort(-1).argsort(-1)
-        hidden = rank < torch.ceil(t * lengths - 1e-6)[:, None]
+        count = torch.ceil(t * lengths - 1e-6).clamp(min=t > 0)
+        hidden = rank < count[:, None]
         end_hidden = hidden.gather(1, lengths[:, None] - 1)
         return hidden | (beyond & end_hidden)
 

@@ -58,14 +58,6 @@ class Conditional(SquareSampler):
         count, device = len(generation), generation.device
         dropped = torch.rand(count, device=device) < torch.where(generation, self.drop_text, self.drop_audio)
         condition = dropped.float()
-        audio = torch.where(generation, _among(self.audio, generation), condition)
-        text = torch.where(generation, condition, _among(self.text, ~generation))
+        audio = torch.where(generation, self.audio.among(generation), condition)
+        text = torch.where(generation, condition, self.text.among(~generation))
         return Draw(Pair(audio, text), Pair(generation, ~generation))
-
-
-def _among(sampler: TimeSampler, rows: Tensor) -> Tensor:
-    """Draw one level for every row, stratified among the marked ones (which are spread over the batch by their rank)."""
-    levels = sampler.sample(len(rows), rows.device).sort().values
-    order = torch.rand(len(rows), device=rows.device).masked_fill(~rows, 2.0).argsort().argsort()
-    spread = (order * len(rows)) // rows.sum().clamp(min=1)
-    return levels[spread.clamp(max=len(rows) - 1)]

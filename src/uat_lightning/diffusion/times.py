@@ -11,27 +11,36 @@ from uat_lightning.configurable import Configurable
 
 
 class TimeSampler(Configurable, ABC):
-    """Draws noise levels."""
+    """Draws noise levels, stratified: one from each of as many equally likely bins as there are rows.
+
+    A batch then covers all noise levels evenly, which lowers the variance of its loss.
+    """
 
     @abstractmethod
+    def quantile(self, share: Tensor) -> Tensor:
+        """Return the noise levels, in (0, 1], below which the given shares of all draws lie; shares in (0, 1]."""
+
     def sample(self, count: int, device: torch.device) -> Tensor:
-        """Return ``count`` noise levels in (0, 1]."""
+        """Return ``count`` noise levels in (0, 1], in random order."""
+        return self.among(torch.ones(count, dtype=torch.bool, device=device))
+
+    def among(self, rows: Tensor) -> Tensor:
+        """Return a noise level in (0, 1] for every row, stratified over those marked in ``rows``, bool (rows,)."""
+        places = torch.rand(len(rows), device=rows.device).masked_fill(~rows, 2.0).argsort().argsort()
+        shares = (places + torch.rand(len(rows), device=rows.device)) / rows.sum().clamp(min=1)
+        return self.quantile(1 - shares.clamp(max=1 - 1e-6))
 
 
 class Uniform(TimeSampler):
-    """Stratified uniform levels: one in each of ``count`` equal bins, in random order.
+    """Uniform levels."""
 
-    The batch then covers all noise levels evenly, which lowers the variance of its loss.
-    """
-
-    def sample(self, count: int, device: torch.device) -> Tensor:
-        """Return ``count`` stratified levels in (0, 1]."""
-        levels = (torch.arange(count, device=device) + torch.rand(count, device=device)) / max(count, 1)
-        return 1 - levels[torch.randperm(count, device=device)]
+    def quantile(self, share: Tensor) -> Tensor:
+        """Return the shares, which are the levels."""
+        return share
 
 
 class LogitNormal(TimeSampler):
-    """Levels whose logit is normal (Esser et al. 2024, arXiv 2403.03206), stratified over the batch.
+    """Levels whose logit is normal (Esser et al. 2024, arXiv 2403.03206).
 
     Args:
         mean: Mean of the logit; above 0 prefers noise.
@@ -41,7 +50,6 @@ class LogitNormal(TimeSampler):
     def __init__(self, mean: float = 0.0, deviation: float = 1.0) -> None:
         self.mean, self.deviation = mean, deviation
 
-    def sample(self, count: int, device: torch.device) -> Tensor:
-        """Return ``count`` levels in (0, 1)."""
-        uniform = Uniform().sample(count, device).clamp(1e-4, 1 - 1e-4)
-        return torch.sigmoid(self.mean + self.deviation * torch.special.ndtri(uniform))
+    def quantile(self, share: Tensor) -> Tensor:
+        """Return the logistic function of the normal quantiles, in (0, 1)."""
+        return torch.sigmoid(self.mean + self.deviation * torch.special.ndtri(share.clamp(1e-4, 1 - 1e-4)))

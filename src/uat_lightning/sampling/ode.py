@@ -52,10 +52,12 @@ class Euler(ODESolver):
 
 
 class Heun(ODESolver):
-    """Second order, two evaluations per step."""
+    """Second order, two evaluations per step and one in the last (algorithm 1 of Karras et al. 2022, arXiv 2206.00364)."""
 
     def step(self, velocity: Velocity, latents: Tensor, here: float, there: float) -> Tensor:
-        """Follow the mean of the velocities at both ends."""
+        """Follow the mean of the velocities at both ends; to noise level 0 the velocity at ``here`` alone."""
         first = velocity(latents, here)
+        if there == 0:  # nobody learns a velocity of clean latents: at 0 they are the condition
+            return latents + (there - here) * first
         second = velocity(latents + (there - here) * first, there)
         return latents + (there - here) * 0.5 * (first + second)

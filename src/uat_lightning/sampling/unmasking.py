@@ -72,7 +72,11 @@ class ConfidenceOrder(TextSampler):
         self.steps, self.temperature = steps, temperature
 
     def sample(self, logits: Logits, canvas: Tensor, symbols: Symbols, generators: Sequence[Generator]) -> Tensor:
-        """Fill the masked positions of canvases (rows, positions)."""
+        """Fill the masked positions of canvases (rows, positions).
+
+        Raises:
+            ValueError: If the network's logits are not numbers.
+        """
         step = 0
         while bool((masked := canvas == symbols.mask).any()):
             scores = allowed(logits(canvas), canvas, symbols)
@@ -80,6 +84,8 @@ class ConfidenceOrder(TextSampler):
             share = torch.ceil(masked.sum(-1) / max(1, self.steps - step)).long()
             step += 1
             canvas = commit(canvas, tokens, confidence.masked_fill(~masked, -math.inf), share, symbols)
+            if bool((canvas == symbols.mask).sum() == masked.sum()):
+                raise ValueError("no token can be chosen: the network's logits are NaN or minus infinity")
         return canvas
 
     def _choose(self, scores: Tensor, generators: Sequence[Generator]) -> tuple[Tensor, Tensor]:
@@ -115,7 +121,7 @@ def commit(canvas: Tensor, tokens: Tensor, confidence: Tensor, share: Tensor, sy
     Where several positions of a step would be the end, only the most confident is, and no word of the same step is
     written behind it.
     """
-    rank = confidence.argsort(-1, descending=True, stable=True).argsort(-1)
+    rank = confidence.argsort(dim=-1, descending=True, stable=True).argsort(-1)
     chosen = (rank < share[:, None]) & confidence.isfinite()
     ends = chosen & (tokens == symbols.end)
     best_end = confidence.masked_fill(~ends, -math.inf).argmax(-1, keepdim=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as FastTokenizer
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from uat_lightning.text.base import Tokenizer
 
@@ -44,26 +44,39 @@ class BytePairTokenizer(Tokenizer):
         return self._tokenizer
 
     def fit(self, captions: Sequence[str]) -> None:
-        """Learn the merges from captions.
+        """Learn the merges from captions; the same captions always give the same merges.
 
         Raises:
-            ValueError: If there is no caption with a word in it.
+            ValueError: If there is no caption with a word in it, or the vocabulary cannot hold their characters.
         """
         if not any(caption.strip() for caption in captions):
             raise ValueError("no captions to learn a vocabulary from")
-        fast = FastTokenizer(models.BPE(unk_token=SPECIAL[3], end_of_word_suffix="</w>"))
+        fast = FastTokenizer(models.BPE(unk_token=SPECIAL[3]))
         fast.normalizer = normalizers.Sequence(
-            [normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase(), normalizers.Strip()]
+            [
+                normalizers.NFD(),
+                normalizers.StripAccents(),
+                normalizers.Lowercase(),
+                normalizers.Strip(),
+                normalizers.Replace(Regex(r"\s+"), " "),
+            ]
         )
-        fast.pre_tokenizer = pre_tokenizers.Whitespace()
-        fast.decoder = decoders.BPEDecoder(suffix="</w>")
+        # A mark of the space before a word, not of a word's end: the trainer numbers end marks in random order.
+        fast.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
+        fast.decoder = decoders.Metaspace()
         trainer = trainers.BpeTrainer(
-            vocab_size=self.vocabulary_size,
-            special_tokens=list(SPECIAL),
-            end_of_word_suffix="</w>",
-            show_progress=False,
+            vocab_size=self.vocabulary_size, special_tokens=list(SPECIAL), show_progress=False
         )
         fast.train_from_iterator(captions, trainer)
+        if fast.get_vocab_size() > self.vocabulary_size:
+            raise ValueError(
+                f"the captions hold {fast.get_vocab_size() - len(SPECIAL)} different characters, "
+                f"too many for a vocabulary of {self.vocabulary_size}: raise vocabulary_size"
+            )
+        self._keep(fast)
+
+    def _keep(self, fast: FastTokenizer) -> None:
+        fast.encode_special_tokens = True  # a caption that spells "<mask>" is words
         self._tokenizer = fast
 
     def words(self, captions: Sequence[str]) -> list[list[int]]:
@@ -71,8 +84,8 @@ class BytePairTokenizer(Tokenizer):
         return [encoding.ids for encoding in self._fast.encode_batch(list(captions), add_special_tokens=False)]
 
     def text(self, ids: Sequence[int]) -> str:
-        """Return the caption of ids; commas close up to the word before them."""
-        return str(self._fast.decode(list(ids))).replace(" ,", ",").strip()
+        """Return the caption of ids."""
+        return str(self._fast.decode(list(ids))).strip()
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json``."""
@@ -82,7 +95,7 @@ class BytePairTokenizer(Tokenizer):
         """Read ``tokenizer.json``.
 
         Raises:
-            ValueError: If the file is missing, is no tokenizer, or lacks the special tokens.
+            ValueError: If the file is missing, is no tokenizer, lacks the special tokens, or has too many tokens.
         """
         try:
             fast = FastTokenizer.from_file(str(folder / FILE))
@@ -90,4 +103,7 @@ class BytePairTokenizer(Tokenizer):
             raise ValueError(f"{folder / FILE} is missing or not a tokenizer: {error}") from error
         if [fast.id_to_token(i) for i in range(len(SPECIAL))] != list(SPECIAL):
             raise ValueError(f"{folder / FILE} lacks the special tokens {', '.join(SPECIAL)}")
-        self._tokenizer = fast
+        if fast.get_vocab_size() > self.vocabulary_size:
+            size = fast.get_vocab_size()
+            raise ValueError(f"{folder / FILE} has {size} tokens, more than the {self.vocabulary_size} of the model")
+        self._keep(fast)

@@ -35,14 +35,6 @@ def drum(rng: Generator, play: Performance) -> Samples:
     return place(play, [strike + np.float32(0.3) * snap], play.counted_times(), [1.0] * play.count)
 
 
-def zap(rng: Generator, play: Performance) -> Samples:
-    """Fire a tone that drops four octaves within a fifth of a second."""
-    times = play.times(0.2)
-    frequency = rng.uniform(4500.0, 5500.0) * 2.0 ** (-20.0 * times)
-    strike = sing(running_phase(frequency, play.sample_rate)) * np.minimum((0.2 - times) / 0.02, 1.0)
-    return place(play, [strike.astype(np.float32)], play.counted_times(), [1.0] * play.count)
-
-
 def dog(rng: Generator, play: Performance) -> Samples:
     """Bark in short rough voiced bursts."""
     times = play.times(0.2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from .performance import Cycles, Performance, Samples, place, running_phase, sing
+from .performance import Cycles, Performance, Samples, running_phase, sing
 
 SOFT = (1.0, 0.25, 0.08)
 BRASS = tuple((order + 1.0) ** -0.7 for order in range(8))
@@ -13,11 +13,6 @@ HOLLOW = (1.0, 0.0, 0.5, 0.0, 0.3)
 BUZZ = tuple((order + 1.0) ** -0.5 if order % 2 == 0 else 0.0 for order in range(13))
 ENGINE = tuple(1.0 / (order + 1.0) ** 0.8 for order in range(16))
 CHORD = (1.0, 1.26, 1.5)
-
-
-def beep(rng: Generator, play: Performance) -> Samples:
-    """Hold one pure tone at a constant pitch."""
-    return sing(play.pitch(rng, 340.0, 1360.0) * play.times(), (1.0, 0.1))
 
 
 def rising_glide(rng: Generator, play: Performance) -> Samples:
@@ -34,13 +29,6 @@ def siren(rng: Generator, play: Performance) -> Samples:
     """Wail up and down over an octave."""
     swing = np.sin(2.0 * np.pi * (play.rate(rng, 1.1, 3.6) * play.times() + rng.uniform()))
     return sing(running_phase(rng.uniform(750.0, 950.0) * 2.0 ** (0.5 * swing), play.sample_rate), (1.0, 0.5, 0.25))
-
-
-def alarm(rng: Generator, play: Performance) -> Samples:
-    """Alternate between two hollow tones a fifth apart."""
-    upper = (play.rate(rng, 3.0, 10.0) * play.times()).astype(np.int64) % 2
-    frequency = rng.uniform(620.0, 760.0) * (1.0 + 0.5 * upper)
-    return sing(running_phase(frequency, play.sample_rate), HOLLOW)
 
 
 def phone(rng: Generator, play: Performance) -> Samples:
@@ -69,22 +57,6 @@ def whistle(rng: Generator, play: Performance) -> Samples:
     times = play.times()
     vibrato = 1.0 + 0.07 * np.sin(2.0 * np.pi * rng.uniform(5.5, 7.0) * times)
     return sing(running_phase(play.pitch(rng, 800.0, 2500.0) * vibrato, play.sample_rate))
-
-
-def cricket(rng: Generator, play: Performance) -> Samples:
-    """Chirr in pulses of one very high tone, grouped into short bursts."""
-    times = play.times()
-    pulses = 0.5 - 0.5 * sing(rng.uniform(34.0, 42.0) * times + 0.25)
-    return sing(rng.uniform(4200.0, 5000.0) * times) * pulses * _gate(times, play.rate(rng, 2.0, 6.0), 0.6)
-
-
-def horn(rng: Generator, play: Performance) -> Samples:
-    """Honk a bright major chord a countable number of times."""
-    seconds = 0.7 * play.spacing
-    times = play.times(seconds)
-    note = play.pitch(rng, 180.0, 540.0)
-    chord = sum((sing(note * interval * times, BRASS) for interval in CHORD), np.zeros(len(times), np.float32))
-    return place(play, [chord * _swell(times, seconds)], play.counted_times(), [1.0] * play.count)
 
 
 def _glide(start: float, ratio: float, play: Performance) -> Samples:

@@ -1,0 +1,42 @@
+# `make demo` and `make test` are all a newcomer needs; both set up .venv when it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+RUN := runs/quickstart
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast lint format clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(READY)  ## Set up .venv with the package and its development tools
+
+$(READY): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(READY)
+
+demo: $(READY)  ## Train on the built-in data, then write runs/quickstart/report.html
+	$(BIN)/uat-fit --config quickstart.yaml
+	$(BIN)/uat report --model $(RUN)/model --out $(RUN)/report.html
+
+test: lint  ## Style, types and all tests
+	$(BIN)/python -m pytest -n 2
+
+test-fast: $(READY)  ## The tests that take seconds
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: $(READY)  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## Rewrite the sources in the house's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove what was built (not what was trained)
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,66 @@
+"""`uat caption`: text from audio files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def caption(
+    *files: str,
+    model: str = "runs/quickstart/model",
+    out: str | None = None,
+    window: float = 4.0,
+    start: float = 0.0,
+    end: float | None = None,
+    seed: int = 0,
+    steps: int = 64,
+    temperature: float = 0.0,
+    guidance: float = 1.0,
+    batch_size: int = 16,
+    device: str = "auto",
+) -> None:
+    """Write captions of audio files.
+
+    Any rate, channels and length go in. A line comes out for each file: its name, a tab, its caption. A file longer
+    than the window is cut into the fewest equal spans that fit, each with a caption of its own; its name then says the
+    span in seconds, as in clip.flac#t=4,8. A file that cannot be used does not keep the others from their captions.
+
+    Args:
+        *files: Sound files.
+        model: Model folder.
+        out: File to write as well, .jsonl with audio, start, end and caption in each line; the data of a training.
+        window: Longest audio that gets one caption, in seconds; take the longest that the model was trained on.
+        start: Where to begin in each file, in seconds.
+        end: Where to stop in each file, in seconds; its end where not given.
+        seed: Seed; it matters only where temperature is above 0 or guidance is not 1.
+        steps: Steps to write a caption in, the surest words first.
+        temperature: 0 writes the likeliest words, above 0 dares others.
+        guidance: How much the audio counts; 1 is as trained.
+        batch_size: Spans captioned at once.
+        device: cpu, cuda, cuda:1 and so on, or auto.
+
+    Raises:
+        ValueError: If an option or a file cannot be used.
+    """
+    from uat_lightning.app.captioning import Captioner, save_captions
+    from uat_lightning.app.model import open_model
+    from uat_lightning.app.output import check_numbers, check_place
+    from uat_lightning.app.sources import Part, check_given
+    from uat_lightning.sampling import ConfidenceOrder, Guidance
+    from uat_lightning.tasks import Caption
+
+    check_given(files)
+    check_numbers(seed, window=window, batch_size=batch_size)
+    task = Caption(ConfidenceOrder(steps, temperature), Guidance(guidance))
+    settings = {"window": window, "steps": steps, "temperature": temperature, "guidance": guidance, "seed": seed}
+    if out is not None:
+        check_place(Path(out), ".jsonl")
+    captioner = Captioner(open_model(model, device), task, window, seed, batch_size)
+    lines = []
+    for span, text in captioner.run(files, Part(start, end)):
+        print(f"{span.name}\t{text}", flush=True)
+        lines.append((span, text))
+    if out is not None and lines:
+        record = {"task": "caption", "settings": settings, "left_out": captioner.failures}
+        save_captions(Path(out), lines, record, captioner.model)
+    captioner.complain(len(files))

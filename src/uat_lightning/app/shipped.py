@@ -1,0 +1,48 @@
+"""The configs that come with the package, found by name from any folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Return the shipped configs by file name."""
+    package = Path(str(files("uat_lightning")))
+    # Beside the modules where installed, at the top of the repository in a checkout.
+    folder = next((place for place in (package / "configs", package.parents[1] / "configs") if place.is_dir()), package)
+    return {file.name: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def find_config(name: str) -> str:
+    """Return the file that a config's name stands for: the file itself, else a shipped one (``.yaml`` may be left out).
+
+    Raises:
+        ValueError: If there is neither; the message lists what is shipped.
+    """
+    if Path(name).is_file():
+        return name
+    shipped = shipped_configs()
+    file = shipped.get(name) or shipped.get(f"{name}.yaml")
+    if file is None:
+        raise ValueError(f"no config {name}: neither a file nor one of the shipped {', '.join(shipped)}")
+    return str(file)
+
+
+def with_configs(args: Sequence[str]) -> list[str]:
+    """Return a command line whose ``--config`` (or ``-c``) names files.
+
+    Raises:
+        ValueError: If a config is unknown.
+    """
+    found: list[str] = []
+    for argument in args:
+        option, equals, name = argument.partition("=")
+        if found and found[-1] in ("--config", "-c"):
+            found.append(find_config(argument))
+        elif option in ("--config", "-c") and equals:
+            found.append(f"{option}={find_config(name)}")
+        else:
+            found.append(argument)
+    return found

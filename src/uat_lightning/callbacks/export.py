@@ -1,0 +1,60 @@
+"""The trained model as a folder that `uat generate` and others read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+
+from uat_lightning.backbone import Backbone
+from uat_lightning.callbacks.ema import averaged_weights
+from uat_lightning.codec import Codec
+from uat_lightning.pipeline import UATPipeline
+from uat_lightning.tasks import Parts
+from uat_lightning.text import Tokenizer
+
+
+class ExportPipeline(Callback):
+    """Saves backbone, codec and tokenizer as one folder when training ends, with the averaged weights where there are.
+
+    It does so too when ``max_time`` or the keyboard ends training, but not after an error and not in a
+    ``fast_dev_run``. A model that is there already is replaced.
+
+    Args:
+        folder: The model folder.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the model."""
+        self._save(trainer, pl_module)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save the model where somebody stopped the training, as far as it came."""
+        if isinstance(exception, KeyboardInterrupt) and trainer.state.fn == "fit" and trainer.global_step:
+            self._save(trainer, pl_module)
+
+    def _save(self, trainer: Trainer, module: LightningModule) -> None:
+        if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
+            return
+        with averaged_weights(trainer, module):
+            trained_pipeline(trainer, module).save_pretrained(self.folder)
+        rank_zero_info(f"saved the model to {self.folder}")
+
+
+def trained_pipeline(trainer: Trainer, module: LightningModule) -> UATPipeline:
+    """Return the backbone in training with its data's codec and tokenizer.
+
+    Raises:
+        ValueError: If the module has no backbone, or the data has no codec or tokenizer.
+    """
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    backbone, codec, tokenizer = (
+        getattr(owner, name, None) for owner, name in ((module, "backbone"), (data, "codec"), (data, "tokenizer"))
+    )
+    if not (isinstance(backbone, Backbone) and isinstance(codec, Codec) and isinstance(tokenizer, Tokenizer)):
+        raise ValueError("a pipeline needs a module with a backbone, and a DataModule with a codec and a tokenizer")
+    return UATPipeline(Parts(backbone, codec, tokenizer))

@@ -1,0 +1,149 @@
+"""The doors: commands, help, shipped configs, and every config in training."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from uat_lightning.app.shipped import find_config, shipped_configs, with_configs
+from uat_lightning.cli import fit, main
+from uat_lightning.module import UATModule
+from uat_lightning.pipeline import UATPipeline
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(shipped_configs())
+TINY = ["--model.init_args.backbone.init_args.width=32", "--model.init_args.backbone.init_args.depth=1"]
+TINY += ["--model.init_args.backbone.init_args.heads=2", "--trainer.enable_model_summary=false"]
+FEW = ["--trainer.max_steps=2", "--trainer.devices=1", "--data.init_args.batch_size=4", "--data.init_args.workers=0"]
+OWN = {
+    "quickstart.yaml": [
+        "--data.init_args.train_clips=12",
+        "--data.init_args.validation_clips=3",
+        "--data.init_args.fit_clips=8",
+        "--data.init_args.epoch_steps=2",
+    ],
+    "folder.yaml": ["--data.root=sounds", "--trainer.val_check_interval=2"],
+    "joint_plus.yaml": [
+        "--data.root=sounds",
+        "--trainer.val_check_interval=2",
+        "--data.init_args.codec.init_args.pretrained=null",
+        "--data.init_args.codec.init_args.encoder_width=4",
+        "--data.init_args.codec.init_args.decoder_width=4",
+        "--data.init_args.codec.init_args.multiples=[1,1,1,1,1]",
+    ],
+}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clips: list) -> Path:
+    """Work in a folder that has nothing but a few sounds with captions."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UAT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "sounds").mkdir()
+    for index, clip in enumerate(clips):
+        soundfile.write(tmp_path / f"sounds/{index}.wav", clip.audio, 16_000)
+        (tmp_path / f"sounds/{index}.txt").write_text("\n".join(clip.captions))
+    return tmp_path
+
+
+def tiny(config: str, *more: str) -> list[str]:
+    return ["fit", "--config", config, *TINY, *FEW, *OWN[f"{Path(config).stem}.yaml"], *more]
+
+
+def test_every_shipped_config_has_a_test_here() -> None:
+    assert set(CONFIGS) == set(OWN)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_config_trains_shows_saves_and_exports(config: str, elsewhere: Path) -> None:
+    main(tiny(config))
+    run = elsewhere / "runs" / Path(config).stem
+    if "SampleTasks" in shipped_configs()[config].read_text():
+        lines = (run / "samples/step-000002/samples.jsonl").read_text().splitlines()
+        assert {json.loads(line)["audio"].split("-")[0] for line in lines} == {"generated", "edited", "captioned"}
+    assert (run / "checkpoints/last.ckpt").exists()
+    assert (run / "config.yaml").exists()
+    assert UATPipeline.from_pretrained(run / "model").generate("a bell rings", 0.5)[0].isfinite().all()
+
+
+def test_last_starts_anew_then_goes_on_and_its_checkpoint_can_be_loaded_alone(
+    elsewhere: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    last = elsewhere / "runs/quickstart/checkpoints/last.ckpt"
+    main(tiny("quickstart", "--ckpt_path=last"))
+    assert torch.load(last, weights_only=True)["global_step"] == 2
+    main(tiny("quickstart", "--ckpt_path=last", "--trainer.max_steps=3"))
+    assert torch.load(last, weights_only=True)["global_step"] == 3
+    main(["validate", *tiny("quickstart")[1:], f"--ckpt_path={last}"])
+    assert UATModule.load_from_checkpoint(last).backbone.init_args["width"] == 32
+    assert not [warning for warning in recwarn if "is an instance of `nn.Module`" in str(warning.message)]
+
+
+def test_a_config_of_ones_own_comes_before_a_shipped_one(elsewhere: Path) -> None:
+    assert find_config("quickstart") == find_config("quickstart.yaml") == str(shipped_configs()["quickstart.yaml"])
+    Path("quickstart.yaml").write_text("seed_everything: 1")
+    assert find_config("quickstart.yaml") == "quickstart.yaml"
+
+
+def test_configs_are_found_wherever_the_option_stands() -> None:
+    quickstart = str(shipped_configs()["quickstart.yaml"])
+    given = ["fit", "--config", "quickstart", "--config=quickstart", "-c", "quickstart", "--x", "quickstart"]
+    assert with_configs(given) == [
+        "fit", "--config", quickstart, f"--config={quickstart}", "-c", quickstart, "--x", "quickstart"
+    ]  # fmt: skip
+
+
+def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    main([])
+    overview = capsys.readouterr().out
+    main(["--help"])
+    assert overview == capsys.readouterr().out
+    for command in ("fit", "validate", "test", "predict", "generate", "caption", "edit", "report"):
+        assert f"\n  {command} " in overview
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--version"])
+    assert capsys.readouterr().out.startswith("uat-lightning ")
+
+
+@pytest.mark.parametrize("command", ["generate", "caption", "edit"])
+def test_help_documents_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([command, "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert left.value.code == 0
+    assert "Model folder. (type: str, default: runs/quickstart/model)" in told
+    for name, parameter in inspect.signature(
+        getattr(import_module(f"uat_lightning.app.{command}"), command)
+    ).parameters.items():
+        assert (f" {name} " if parameter.kind is parameter.VAR_POSITIONAL else f"--{name} ") in told
+
+
+@pytest.mark.parametrize("args", [["--help"], ["generate", "--help"], ["caption", "--help"], ["edit", "--help"]])
+def test_help_waits_for_nothing_heavy(args: list[str]) -> None:
+    script = f"""
+import sys
+from uat_lightning.cli import main
+try:
+    main({args!r})
+finally:
+    heavy = {{"torch", "lightning", "numpy"}} & set(sys.modules)
+    assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
+
+
+def test_uat_fit_is_uat_with_fit(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["uat-fit", *tiny("quickstart", "--trainer.fast_dev_run=true")[1:]])
+    fit()
+    assert not (elsewhere / "runs").exists()
