@@ -15,7 +15,7 @@ import shlex
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -55,7 +55,8 @@ class Snapshots(Callback):
     """
 
     def __init__(self, folder: str, minutes: float) -> None:
-        self.folder, self.minutes, self.saved, self.began = Path(folder), minutes, 0, 0.0
+        self.folder, self.minutes, self.began = Path(folder), minutes, 0.0
+        self.steps: list[int] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -63,18 +64,19 @@ class Snapshots(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:  # noqa: ANN401
         """Save a model where it is time."""
-        if self._elapsed() >= (self.saved + 1) * self.minutes:
+        if self._elapsed() >= (len(self.steps) + 1) * self.minutes:
             self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last model."""
-        self._save(trainer, pl_module)
+        if trainer.global_step not in self.steps:
+            self._save(trainer, pl_module)
 
     def _elapsed(self) -> float:
         return (time.monotonic() - self.began) / 60
 
     def _save(self, trainer: Trainer, module: LightningModule) -> None:
-        self.saved += 1
+        self.steps.append(trainer.global_step)
         with averaged_weights(trainer, module):
             name = f"{self._elapsed():06.2f}-{trainer.global_step:06d}"
             trained_pipeline(trainer, module).save_pretrained(self.folder / name)
@@ -117,6 +119,7 @@ def fit_command(options: argparse.Namespace) -> list[str]:
     settings = {
         "trainer.max_time": clock,
         "trainer.max_steps": str(options.steps),
+        "trainer.limit_val_batches": "0",  # the clock is for training; snapshots are scored afterwards
         "model.scheduler.init_args.steps": str(options.steps),
         "model.backbone.init_args.canvas": canvas,
         "model.backbone.init_args.vocabulary_size": vocabulary,
@@ -131,18 +134,13 @@ def fit_command(options: argparse.Namespace) -> list[str]:
     return ["fit", *configs, *(f"--{name}={value}" for name, value in settings.items()), *options.more]
 
 
-def batched(clips: Sequence[Clip]) -> Iterator[Sequence[Clip]]:
-    """Yield some clips at a time."""
-    for start in range(0, len(clips), TOGETHER):
-        yield clips[start : start + TOGETHER]
-
-
 def caption(model: Path, clips: Sequence[Clip]) -> list[str]:
     """Return a saved model's caption of each clip."""
     pipeline = UATPipeline.from_pretrained(model)
     rate, channels = pipeline.sample_rate, pipeline.parts.codec.channels
     captions: list[str] = []
-    for some in batched(clips):
+    for start in range(0, len(clips), TOGETHER):
+        some = clips[start : start + TOGETHER]
         waveforms = [torch.from_numpy(read_audio(clip.file, rate, channels)) for clip in some]
         captions += pipeline.caption(waveforms)
     return captions

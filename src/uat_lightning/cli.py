@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 TRAINING = {
     "fit": "train a model: --config quickstart.yaml; go on with --ckpt_path last",
     "validate": "score a checkpoint on the validation clips",
-    "test": "score a checkpoint on the test clips",
-    "predict": "run a checkpoint over a dataset",
+    "test": "score a checkpoint on test clips, with a module that has a test_step",
+    "predict": "run a checkpoint over a dataset, with a module that has a predict_step",
 }
 DOORS = {
     "generate": "make audio from captions",
@@ -33,10 +33,12 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Raises:
         SystemExit: With code 2 after one line on stderr, where input is wrong; also when called from Python. With
-            UAT_DEBUG=1 in the environment the error itself comes through.
+            UAT_DEBUG=1 in the environment the error itself comes through. With code 130 after Ctrl-C.
     """
     try:
         _run(list(sys.argv[1:] if args is None else args))
+    except KeyboardInterrupt:  # within a training, Lightning has seen to it
+        raise SystemExit(130) from None
     except Exception as error:
         if os.environ.get("UAT_DEBUG") or not _is_about_input(error):
             raise
@@ -78,9 +80,11 @@ def _train(args: list[str]) -> None:
 
 
 def _is_about_input(error: Exception) -> bool:
-    """Say whether an error is the user's to mend; jsonargparse's and Lightning's own kinds are known by name."""
+    """Say whether an error is the user's to mend; those of libraries are known by name, not to import them here."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    return bool(kinds & {"ValueError", "OSError", "ArgumentError", "MisconfigurationException"})
+    wrong = {"ValueError", "OSError", "ArgumentError", "MisconfigurationException", "UnpicklingError"}
+    foreign_checkpoint = str(error).startswith(("Error(s) in loading state_dict", "PytorchStreamReader failed"))
+    return bool(kinds & wrong) or foreign_checkpoint
 
 
 def _overview() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -61,6 +63,11 @@ class UATModule(LightningModule):
         """Score one validation batch."""
         losses = {f"validation/{name}": value for name, value in self.losses(batch).items()}
         self.log_dict(losses, batch_size=len(batch), sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the config that the command line gave, but no parts made in Python: they would have to be unpickled."""
+        if "_instantiator" not in checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}):
+            checkpoint.pop(self.CHECKPOINT_HYPER_PARAMS_KEY, None)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer over trainable parameters, and its schedule."""

@@ -48,7 +48,7 @@ class Captioner:
 
     def _spans(self, files: Sequence[str], part: Part) -> Iterator[Span]:
         # In a terminal the captions themselves are the progress.
-        for file in tqdm(files, unit="file", leave=False, disable=len(files) < 2 or sys.stdout.isatty()):
+        for file in tqdm(files, unit="file", leave=False, disable=len(files) < 2 or sys.stdout.isatty() or None):
             try:
                 waveform = read_source(file, part, self.model)
             except ValueError as error:

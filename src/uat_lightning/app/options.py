@@ -34,6 +34,6 @@ def _parser(command: str, function: Callable[..., None]) -> tuple[ArgumentParser
     )
     if positional:
         helps = {parameter.arg_name.lstrip("*"): parameter.description for parameter in documented.params}
-        parser.add_argument(positional, nargs="*", help=helps.get(positional))
+        parser.add_argument(positional, nargs="*", default=[], help=helps.get(positional))
     parser.add_function_arguments(function, as_group=False)
     return parser, positional

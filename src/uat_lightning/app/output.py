@@ -79,8 +79,8 @@ def batches(count: int, size: int) -> list[range]:
 
 
 def progress(rows: list[range]) -> Iterable[range]:
-    """Yield batches of indices, with a progress bar where there are several."""
-    bar: Iterable[range] = tqdm(rows, unit="batch", disable=len(rows) < 2, leave=False)
+    """Yield batches of indices, with a progress bar where there are several and somebody looks."""
+    bar: Iterable[range] = tqdm(rows, unit="batch", disable=len(rows) < 2 or None, leave=False)
     return bar
 
 

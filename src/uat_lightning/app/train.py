@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule
@@ -40,8 +40,15 @@ def check_checkpoint(name: str | Path | None) -> None:
         return
     if not Path(name).exists():
         raise ValueError(f"no checkpoint {name}: check the path, or go on from the newest with --ckpt_path last")
-    if Path(name).is_file() and not is_zipfile(name):
+    if Path(name).is_file() and not _is_checkpoint(Path(name)):
         raise ValueError(f"{name} is not a checkpoint, or it is damaged")
+
+
+def _is_checkpoint(file: Path) -> bool:
+    if not is_zipfile(file):
+        return False
+    with ZipFile(file) as archive:
+        return any(name.endswith("/data.pkl") for name in archive.namelist())
 
 
 def train(args: Sequence[str]) -> UATCLI:

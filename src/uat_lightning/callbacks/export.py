@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -10,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from uat_lightning.backbone import Backbone
 from uat_lightning.callbacks.ema import averaged_weights
 from uat_lightning.codec import Codec
-from uat_lightning.pipeline import UATPipeline
+from uat_lightning.pipeline import CONFIG, UATPipeline
 from uat_lightning.tasks import Parts
 from uat_lightning.text import Tokenizer
 
@@ -28,6 +29,15 @@ class ExportPipeline(Callback):
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Complain of the folder now, not after the training.
+
+        Raises:
+            ValueError: If it is not one to write a model into.
+        """
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            check_folder(self.folder)
+
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the model."""
         self._save(trainer, pl_module)
@@ -43,6 +53,22 @@ class ExportPipeline(Callback):
         with averaged_weights(trainer, module):
             trained_pipeline(trainer, module).save_pretrained(self.folder)
         rank_zero_info(f"saved the model to {self.folder}")
+
+
+def check_folder(folder: Path) -> None:
+    """See that a model can be written into a folder.
+
+    Raises:
+        ValueError: If something else is there, or nothing can be written.
+    """
+    if folder.exists() and not (folder / CONFIG).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ValueError(f"{folder} holds something else than a model: empty it, or name another folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent):
+            pass
+    except OSError as error:
+        raise ValueError(f"cannot write a model to {folder}: {error.strerror or error}: name another folder") from error
 
 
 def trained_pipeline(trainer: Trainer, module: LightningModule) -> UATPipeline:

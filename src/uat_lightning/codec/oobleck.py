@@ -28,8 +28,7 @@ class OobleckCodec(Codec):
             own mean and deviation, taken from the training data, where None.
         sample_rate: Samples per second, in Hz.
         channels: Channels of the waveforms.
-        latent_width: Channels of a latent frame.
-        encoder_width: Channels of the encoder's first layer.
+        latent_width: Channels of a latent frame; the encoder begins with twice as many.
         decoder_width: Channels of the decoder's last layer.
         strides: Downsampling of each block; their product is the hop.
         multiples: Width of each block, in multiples of the first.
@@ -47,7 +46,6 @@ class OobleckCodec(Codec):
         sample_rate: int = 44_100,
         channels: int = 2,
         latent_width: int = 64,
-        encoder_width: int = 128,
         decoder_width: int = 128,
         strides: tuple[int, ...] = (2, 4, 4, 8, 8),
         multiples: tuple[int, ...] = (1, 2, 4, 8, 16),
@@ -55,15 +53,7 @@ class OobleckCodec(Codec):
     ) -> None:
         super().__init__()
         if pretrained is None:
-            names = (
-                "sample_rate",
-                "channels",
-                "latent_width",
-                "encoder_width",
-                "decoder_width",
-                "strides",
-                "multiples",
-            )
+            names = ("sample_rate", "channels", "latent_width", "decoder_width", "strides", "multiples")
             self.autoencoder = _random({name: self.init_args[name] for name in names})
         else:
             self.autoencoder = _pretrained(pretrained, subfolder)
@@ -117,7 +107,7 @@ def _random(arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
     from diffusers import AutoencoderOobleck
 
     return AutoencoderOobleck(
-        encoder_hidden_size=arguments["encoder_width"],
+        encoder_hidden_size=2 * arguments["latent_width"],  # a mean and a deviation of each channel
         downsampling_ratios=list(arguments["strides"]),
         channel_multiples=list(arguments["multiples"]),
         decoder_channels=arguments["decoder_width"],
@@ -133,7 +123,6 @@ def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
         "sample_rate": config["sampling_rate"],
         "channels": config["audio_channels"],
         "latent_width": config["decoder_input_channels"],
-        "encoder_width": config["encoder_hidden_size"],
         "decoder_width": config["decoder_channels"],
         "strides": list(config["downsampling_ratios"]),
         "multiples": list(config["channel_multiples"]),

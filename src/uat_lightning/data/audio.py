@@ -34,6 +34,7 @@ FORMATS = {
 }
 READABLE = frozenset({*FORMATS, ".aif", ".aifc", ".au", ".caf", ".oga", ".opus", ".rf64", ".w64"})
 BLOCK = 1 << 21  # samples decoded at once, over all channels
+MP3_LEAD = 16 * 1152  # frames decoded and dropped before a part: MP3 borrows bits from up to nine frames before
 OVER = 100.0  # times full scale; integer samples saved as floats reach 32768
 PEAK = 0.99
 QUIETEST = 1e-6  # amplitude of -120 dBFS, the lowest level reported
@@ -144,10 +145,12 @@ def _part(file: Path, sound: soundfile.SoundFile, start: float, end: float | Non
 
 def _blocks(file: Path, sound: soundfile.SoundFile, first: int, count: int) -> Iterator[Samples]:
     """Yield the part in blocks of shape (frames, channels)."""
-    sound.seek(first)
-    left = count
+    size, left = max(1, BLOCK // sound.channels), count
     while left > 0:
-        block = sound.read(min(left, max(1, BLOCK // sound.channels)), dtype="float32", always_2d=True)
+        begin = first + count - left
+        lead = min(begin, MP3_LEAD) if sound.format == "MP3" else 0
+        sound.seek(begin - lead)
+        block = sound.read(lead + min(left, size), dtype="float32", always_2d=True)[lead:]
         if len(block) == 0:
             break
         _check_samples(file, block)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from einops import rearrange
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -21,7 +22,8 @@ from uat_lightning.data.store import EncodedClip, LatentStore
 from uat_lightning.text import Tokenizer
 
 log = logging.getLogger(__name__)
-FORMAT = 2  # raise when the files or the way to make them change
+FIT_SECONDS = 10.0  # length of the rows that a codec is fitted to
+FORMAT = 3  # raise when the files or the way to make them change
 
 
 class Unusable(str):
@@ -79,10 +81,11 @@ def read(source: Source, workers: int, label: str, count: int | None = None) -> 
         raise ValueError(f"{label}: no usable clip among {len(reader)}. {'; '.join(reasons[:3])}")
 
 
-def waveforms(clips: list[CaptionedAudio]) -> torch.Tensor:
-    """Stack clips of unequal length, padded with silence: (clips, channels, samples)."""
-    rows = [torch.from_numpy(clip.waveform).T for clip in clips]
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).mT.contiguous()
+def lined_up(clips: list[CaptionedAudio], samples: int) -> torch.Tensor:
+    """Lay clips end to end and cut that into rows of equal length, without padding: (rows, channels, samples)."""
+    joined = torch.cat([torch.from_numpy(clip.waveform) for clip in clips], dim=1)
+    rows = max(1, joined.shape[1] // samples)
+    return rearrange(joined[:, : rows * samples], "channels (rows samples) -> rows channels samples", rows=rows)
 
 
 def encode(source: Source, codec: Codec, tokenizer: Tokenizer, workers: int, label: str) -> LatentStore:
@@ -93,13 +96,11 @@ def encode(source: Source, codec: Codec, tokenizer: Tokenizer, workers: int, lab
 
 
 def _encode_some(clips: list[CaptionedAudio], codec: Codec, tokenizer: Tokenizer) -> list[EncodedClip]:
-    latents = codec.encode(waveforms(clips)).numpy()
     canvas = tokenizer.encode([caption for clip in clips for caption in clip.captions])
     tokens = iter([row[:length].numpy() for row, length in zip(canvas.values, canvas.lengths.tolist(), strict=True)])
-    return [
-        EncodedClip(rows[: codec.frames(clip.waveform.shape[-1])].copy(), [next(tokens) for _ in clip.captions])
-        for clip, rows in zip(clips, latents, strict=True)
-    ]
+    # One by one: padding would cost memory, and reach back into the last frames of a codec with a wide view.
+    latents = [codec.encode(torch.from_numpy(clip.waveform)[None])[0].numpy() for clip in clips]
+    return [EncodedClip(rows, [next(tokens) for _ in clip.captions]) for clip, rows in zip(clips, latents, strict=True)]
 
 
 def fit_parts(source: Source, codec: Codec, tokenizer: Tokenizer, workers: int, count: int) -> None:
@@ -108,7 +109,7 @@ def fit_parts(source: Source, codec: Codec, tokenizer: Tokenizer, workers: int, 
         return
     clips = [clip for some in read(source, workers, "Fitting codec and tokenizer", count) for clip in some]
     if not codec.fitted:
-        codec.fit(waveforms(clips))
+        codec.fit(lined_up(clips, codec.samples(FIT_SECONDS)))
     if not tokenizer.fitted:
         tokenizer.fit([caption for clip in clips for caption in clip.captions])
 

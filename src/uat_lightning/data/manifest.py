@@ -77,8 +77,8 @@ class Listing:
         there = self.clips.setdefault(entry.uid, entry)
         if there.split != entry.split:
             raise ValueError(f"{entry.uid} is listed in split {there.split!r} already, now in {entry.split!r}")
-        captions = tuple(dict.fromkeys(there.captions + entry.captions))
-        self.clips[entry.uid] = replace(there, captions=captions)
+        if there is not entry:
+            self.clips[entry.uid] = replace(there, captions=there.captions + entry.captions)
 
     def report(self, name: object) -> list[Entry]:
         """Return the clips, and say how many rows were left out and why.
@@ -153,7 +153,7 @@ def make_entry(
         OSError: If there is no such file.
     """
     lines = (" ".join(text.encode("utf-8", "replace").decode().split()) for text in captions)
-    kept = tuple(dict.fromkeys(line for line in lines if line))
+    kept = tuple(line for line in lines if line)
     if not kept:
         raise ValueError(f"{file.name} has no caption")
     if not (start >= 0 and math.isfinite(start) and (end is None or end > start)):

@@ -86,7 +86,7 @@ class LatentStore:
         """
         starts, lengths = self.frame_offsets[clips], np.diff(self.frame_offsets)[clips]
         if longest is not None:
-            starts = starts + ((lengths - longest).clip(min=0) * crops).astype(np.int64)
+            starts = starts + (((lengths - longest).clip(min=0) + 1) * crops).astype(np.int64)
             lengths = lengths.clip(max=longest)
         return _gather(self.latents, starts, lengths, int(lengths.max(initial=1)), 0)
 

@@ -48,7 +48,7 @@ def caption_scores(candidates: Sequence[str], references: Sequence[Sequence[str]
         ValueError: If there are no clips, their numbers differ or a clip has no reference.
     """
     if not candidates or len(candidates) != len(references) or not all(references):
-        raise ValueError(f"{len(candidates)} captions for {len(references)} clips: give one each, and references to all")
+        raise ValueError(f"{len(candidates)} captions for {len(references)} clips: give each one, and references")
     said = {clip: [tokenize(caption)] for clip, caption in enumerate(candidates)}
     true = {clip: [tokenize(caption) for caption in captions] for clip, captions in enumerate(references)}
     bleu, _ = Bleu(4).compute_score(true, said, verbose=0)

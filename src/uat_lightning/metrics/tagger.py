@@ -2,55 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torchaudio
 from torch import Tensor, nn
 
 from uat_lightning.configurable import Configurable
 
+FLOOR = 1e-2  # mel amplitude added before the logarithm, so that silence is one value
+
 
 class Tagger(Configurable, nn.Module):
-    """Log-mel spectrogram, convolutions, and a pooled score for every event class.
+    """Log-mel spectrogram, convolutions that keep the pitch, and a score per class pooled over time.
 
     Args:
         classes: Number of event classes.
         sample_rate: Samples per second of the waveforms, in Hz.
+        seconds: Length that waveforms are padded or cut to.
         width: Channels of the first convolution; each later one has twice as many.
-        mel_bands: Bands of the spectrogram.
+        mel_bands: Bands of the spectrogram, a multiple of 8.
+        hidden: Channels of the layer whose mean and maximum over time are scored.
     """
 
-    def __init__(self, classes: int, sample_rate: int = 16_000, width: int = 16, mel_bands: int = 64) -> None:
+    threshold: Tensor
+
+    def __init__(
+        self,
+        classes: int,
+        sample_rate: int = 16_000,
+        seconds: float = 4.0,
+        width: int = 16,
+        mel_bands: int = 64,
+        hidden: int = 128,
+    ) -> None:
         super().__init__()
-        self.classes, self.sample_rate = classes, sample_rate
+        self.classes, self.samples = classes, round(seconds * sample_rate)
         self.mel = torchaudio.transforms.MelSpectrogram(sample_rate, 1024, hop_length=512, n_mels=mel_bands, power=1.0)
         self.normalise = nn.BatchNorm1d(mel_bands)
         self.layers = nn.Sequential(
-            _layer(1, width, stride=2),
-            _layer(width, 2 * width, stride=2),
-            _layer(2 * width, 4 * width, stride=1),
-            nn.MaxPool2d(2),
-            _layer(4 * width, 8 * width, stride=1),
+            _layer(1, width, (2, 2)), _layer(width, 2 * width, (2, 2)), _layer(2 * width, 4 * width, (2, 1))
         )
-        self.score = nn.Linear(2 * 8 * width, classes)
+        # What sounds where in the spectrum is told apart here, as the bands become channels.
+        bands = nn.Conv1d(4 * width * mel_bands // 8, hidden, 3, padding=1, bias=False)
+        self.over_time = nn.Sequential(bands, nn.BatchNorm1d(hidden), nn.ReLU())
+        self.score = nn.Linear(2 * hidden, classes)
+        self.register_buffer("threshold", torch.zeros(()))
 
-    def features(self, waveforms: Tensor) -> Tensor:
-        """Return log-mel amplitudes (rows, bands, frames) of mono audio (rows, samples)."""
-        return torch.log(self.mel(waveforms) + 1e-3)
+    @torch.no_grad()
+    def amplitudes(self, waveforms: Sequence[Tensor]) -> Tensor:
+        """Return mel amplitudes (rows, bands, frames) of mono waveforms (samples,) of any lengths."""
+        rows = torch.stack([_fitted(waveform, self.samples) for waveform in waveforms])
+        mel: Tensor = self.mel(rows.to(self.threshold.device))
+        return mel
+
+    @staticmethod
+    def features(amplitudes: Tensor) -> Tensor:
+        """Return the logarithm of mel amplitudes, of the same shape: what ``forward`` takes."""
+        return torch.log(amplitudes + FLOOR)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits (rows, classes) for features (rows, bands, frames)."""
-        hidden = self.layers(self.normalise(features)[:, None]).mean(2)
-        pooled = torch.cat([hidden.mean(-1), hidden.amax(-1)], dim=-1)
-        logits: Tensor = self.score(pooled)
+        hidden = self.over_time(self.layers(self.normalise(features)[:, None]).flatten(1, 2))
+        logits: Tensor = self.score(torch.cat([hidden.mean(-1), hidden.amax(-1)], dim=-1))
         return logits
 
     @torch.no_grad()
-    def tag(self, waveform: Tensor, threshold: float = 0.5) -> set[int]:
-        """Return the classes heard in a mono waveform (samples,), those with probability above the threshold."""
-        probabilities = self(self.features(waveform[None]))[0].sigmoid()
-        return set((probabilities > threshold).nonzero()[:, 0].tolist())
+    def tag(self, waveforms: Sequence[Tensor], batch_size: int = 64) -> list[frozenset[int]]:
+        """Return the classes heard in each mono waveform (samples,): those with logits above the threshold."""
+        heard: list[frozenset[int]] = []
+        for first in range(0, len(waveforms), batch_size):
+            logits = self(self.features(self.amplitudes(waveforms[first : first + batch_size])))
+            heard += [frozenset(row.nonzero()[:, 0].tolist()) for row in logits > self.threshold]
+        return heard
 
 
-def _layer(inward: int, outward: int, stride: int) -> nn.Module:
+def best_threshold(logits: Tensor, labels: Tensor) -> float:
+    """Return the logit above which to say yes, so that the micro F1 is highest.
+
+    Args:
+        logits: Scores of shape (rows, classes).
+        labels: True where the class is there, bool (rows, classes).
+    """
+    scores, order = logits.flatten().sort(descending=True)
+    hits = labels.flatten()[order].cumsum(0)
+    said = torch.arange(1, len(scores) + 1, device=scores.device)
+    best = int((2 * hits / (said + labels.sum())).argmax())
+    following = min(best + 1, len(scores) - 1)
+    return float((scores[best] + scores[following]) / 2) if following > best else float(scores[best]) - 1.0
+
+
+def _fitted(waveform: Tensor, samples: int) -> Tensor:
+    return nn.functional.pad(waveform[:samples], (0, max(0, samples - len(waveform))))
+
+
+def _layer(inward: int, outward: int, stride: tuple[int, int]) -> nn.Module:
     convolution = nn.Conv2d(inward, outward, 3, stride, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outward), nn.ReLU())

@@ -35,6 +35,8 @@ class Caption:
         Raises:
             ValueError: If audio cannot be used.
         """
+        if not waveforms:
+            return []
         audio = parts.listen(waveforms)
         sources = generators(seed, len(waveforms), first)
         null = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)

@@ -45,6 +45,10 @@ class Edit:
         Raises:
             ValueError: If audio or captions cannot be used.
         """
+        if len(waveforms) != len(targets):
+            raise ValueError(f"there are {len(waveforms)} waveforms and {len(targets)} captions: give one for each")
+        if not waveforms:
+            return []
         source = parts.listen(waveforms)
         sources = generators(seed, len(waveforms), first)
         noise = gaussian(source.lengths.tolist(), parts.codec.latent_width, sources, parts.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -39,8 +40,12 @@ class Generate:
         Raises:
             ValueError: If a caption is empty or too long, or a duration is not above 0.
         """
-        if any(not duration > 0 for duration in seconds):
-            raise ValueError(f"durations must be above 0 seconds, got {min(seconds)}")
+        if len(captions) != len(seconds):
+            raise ValueError(f"there are {len(captions)} captions and {len(seconds)} durations: give one for each")
+        if any(not 0 < duration < math.inf for duration in seconds):
+            raise ValueError(f"durations must be above 0 seconds and finite, got {', '.join(map(str, seconds))}")
+        if not captions:
+            return []
         samples = [max(1, parts.codec.samples(duration)) for duration in seconds]
         frames = [parts.codec.frames(count) for count in samples]
         sources = generators(seed, len(captions), first)

@@ -13,7 +13,7 @@ from .vocabulary import ATTRIBUTES, EVENTS, HELD_OUT_PAIRS
 
 Relation = tuple[str, str, str]
 NAMES = tuple(EVENTS)
-SIZE_BOUNDS = (0.30, 0.75)  # cumulative shares of one-event and two-event scenes
+SIZE_BOUNDS = (0.35, 0.85)  # cumulative shares of one-event and two-event scenes
 GAPS = (0.08, 0.22)  # seconds of silence between groups
 SOFT_LEVELS = frozenset({"quiet", "distant"})
 

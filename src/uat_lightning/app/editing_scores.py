@@ -1,0 +1,72 @@
+"""How well a model edits unseen clips into what a caption says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan
+from statistics import fmean
+
+from torch import Tensor
+
+from uat_lightning.app.captioning_scores import Scores
+from uat_lightning.app.generation_scores import distance
+from uat_lightning.app.hearing import Events
+from uat_lightning.app.unseen import UnseenEdit, batches
+from uat_lightning.tasks import Edit, Parts
+
+OPERATIONS = ("add", "delete", "replace")
+
+
+def edit_all(
+    parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int, batch_size: int, label: str
+) -> list[Tensor]:
+    """Edit sources towards the target captions; edit i of the list draws from seed + i."""
+    made: list[Tensor] = []
+    for rows in batches(len(edits), batch_size, label):
+        some = [edits[row] for row in rows]
+        sources, prompts = [unseen.source for unseen in some], [unseen.prompt for unseen in some]
+        made += task.run(parts, sources, prompts, seed, rows.start)
+    return made
+
+
+def editing_scores(
+    edits: Sequence[UnseenEdit], results: Sequence[Tensor], heard: Sequence[Events], sample_rate: int
+) -> dict[str, Scores]:
+    """Return the scores of results over all edits and for each operation.
+
+    Args:
+        edits: The edits.
+        results: What came out, (channels, samples) each.
+        heard: The events heard in the results.
+        sample_rate: Samples per second, in Hz.
+    """
+    rows = [_row(*edit, sample_rate) for edit in zip(edits, results, heard, strict=True)]
+    kinds = [unseen.edit.operation for unseen in edits]
+    by_kind = {
+        kind: _mean([row for row, other in zip(rows, kinds, strict=True) if other == kind]) for kind in OPERATIONS
+    }
+    return {"all": _mean(rows), **by_kind}
+
+
+def target_reached(unseen: UnseenEdit, heard: Events) -> bool:
+    """Say whether what was asked for is heard: the new event is there or, for a deletion, the old one is gone."""
+    if unseen.edit.operation == "delete":
+        return not (unseen.before - unseen.after) & heard
+    return unseen.after - unseen.before <= heard
+
+
+def _row(unseen: UnseenEdit, result: Tensor, heard: Events, sample_rate: int) -> Scores:
+    untouched = unseen.before & unseen.after
+    return {
+        "target_present": float(target_reached(unseen, heard)),
+        "untouched_kept": len(untouched & heard) / len(untouched) if untouched else nan,
+        "distance_to_target_db": distance(result, unseen.target, sample_rate),
+        "distance_to_source_db": distance(result, unseen.source, sample_rate),
+    }
+
+
+def _mean(rows: Sequence[Scores]) -> Scores:
+    """Average each score over the rows that have it: an edit of a single event leaves nothing untouched."""
+    names = ("target_present", "untouched_kept", "distance_to_target_db", "distance_to_source_db")
+    values = {name: [row[name] for row in rows if row[name] == row[name]] for name in names}
+    return {"edits": len(rows), **{name: fmean(some) if some else nan for name, some in values.items()}}

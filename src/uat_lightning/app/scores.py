@@ -1,0 +1,178 @@
+"""All scores of a model on unseen Soundscapes, and what they were taken from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from torch import Tensor
+
+from uat_lightning.app import captioning_scores as captioning
+from uat_lightning.app import editing_scores as editing
+from uat_lightning.app import generation_scores as generation
+from uat_lightning.app.hearing import Ears, Events, event_scores
+from uat_lightning.app.unseen import UnseenClip, UnseenEdit
+from uat_lightning.sampling import Euler, Guidance
+from uat_lightning.tasks import Edit, Generate, Parts
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is put to the test.
+
+    Args:
+        seed: Seed of the first row of every list; row i has seed + i.
+        steps: Euler steps of generation and editing.
+        guidance: Scale of classifier-free guidance.
+        strength: Noise level from which edits start, 0 to 1.
+        curve: Other noise levels, tried on a quarter of the edits.
+        batch_size: Rows at once.
+    """
+
+    seed: int = 0
+    steps: int = 50
+    guidance: float = 3.0
+    strength: float = 0.75
+    curve: tuple[float, ...] = (0.5, 0.9)
+    batch_size: int = 50
+
+
+@dataclass
+class Results:
+    """What a model made of unseen clips, and the scores of it.
+
+    Args:
+        clips: The clips, shortest first.
+        edits: The edits, shortest first.
+        captions: The model's caption of each clip.
+        generated: The model's sound for each clip's prompt, with guidance.
+        heard: The events heard in it.
+        edited: The model's edit of each source, at the default strength.
+        heard_edited: The events heard in it.
+        scores: All scores by task.
+        seconds: What each part took.
+    """
+
+    clips: Sequence[UnseenClip]
+    edits: Sequence[UnseenEdit]
+    captions: Sequence[str] = ()
+    generated: Sequence[Tensor] = ()
+    heard: Sequence[Events] = ()
+    edited: Sequence[Tensor] = ()
+    heard_edited: Sequence[Events] = ()
+    scores: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Note the seconds that a part takes."""
+        begun = time.perf_counter()
+        yield
+        self.seconds[part] = round(time.perf_counter() - begun, 1)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Puts a model to the test.
+
+    Args:
+        parts: The model.
+        ears: Hear what it makes.
+        settings: How.
+    """
+
+    parts: Parts
+    ears: Ears
+    settings: Settings
+
+    def run(self, clips: Sequence[UnseenClip], edits: Sequence[UnseenEdit]) -> Results:
+        """Return what the model makes of clips and edits, with all scores."""
+        results = Results(clips, edits)
+        with results.timed("captioning"):
+            self._caption(results)
+        with results.timed("generation"):
+            self._generate(results)
+        with results.timed("references"):
+            self._listen_to_references(results)
+        with results.timed("editing"):
+            self._edit(results)
+        return results
+
+    def _caption(self, results: Results) -> None:
+        settings = self.settings
+        results.captions = captioning.captions_of(self.parts, results.clips, settings.seed, settings.batch_size)
+        others = [unseen.events for unseen in results.clips]
+        chance = event_scores([*others[1:], *others[:1]], others)
+        found = captioning.captioning_scores(results.clips, results.captions)
+        results.scores["captioning"] = {**found, "another_clips_events": chance}
+
+    def _generate(self, results: Results) -> None:
+        results.generated, guided = self._generated(results, self.settings.guidance, "Generating")
+        _, unguided = self._generated(results, 1.0, "Generating without guidance")
+        results.heard = self.ears.hear(results.generated)
+        results.scores["generation"] = {"guided": guided, "without_guidance": unguided}
+
+    def _generated(self, results: Results, scale: float, label: str) -> tuple[list[Tensor], dict[str, Any]]:
+        settings, clips = self.settings, results.clips
+        task = Generate(Euler(settings.steps), Guidance(scale))
+        made = generation.generate_all(self.parts, clips, task, settings.seed, settings.batch_size, label)
+        sound = generation.sound_checks(self.parts, clips, made)
+        return made, {**generation.hearing_scores(clips, self.ears.hear(made)), "sound": sound}
+
+    def _listen_to_references(self, results: Results) -> None:
+        """Score the true clips, and what the codec leaves of them: no generated clip can be expected to do better."""
+        clips, rate = results.clips, self.parts.codec.sample_rate
+        coded = generation.round_trips(self.parts, clips, self.settings.batch_size)
+        apart = [generation.distance(w, unseen.waveform, rate) for w, unseen in zip(coded, clips, strict=True)]
+        results.scores["generation"] |= {
+            "codec": {**self._heard(clips, coded), "distance_to_true_db": sum(apart) / len(apart)},
+            "true_clips": self._heard(clips, [unseen.waveform for unseen in clips]),
+        }
+
+    def _heard(self, clips: Sequence[UnseenClip], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:
+        return generation.hearing_scores(clips, self.ears.hear(waveforms))
+
+    def _edit(self, results: Results) -> None:
+        edits, strength = results.edits, self.settings.strength
+        results.edited = self._edited(edits, strength)
+        results.heard_edited = self.ears.hear(results.edited)
+        few = self._curve_rows(edits)
+        results.scores["editing"] = {
+            "edited": self._edit_scores(edits, results.edited),
+            "unedited_sources": self._edit_scores(edits, [unseen.source for unseen in edits]),
+            "true_targets": self._edit_scores(edits, [unseen.target for unseen in edits]),
+            "curve": [self._point(few, level, results) for level in sorted({strength, *self.settings.curve})],
+        }
+
+    def _edited(self, edits: Sequence[UnseenEdit], strength: float) -> list[Tensor]:
+        settings = self.settings
+        task = Edit(strength, Euler(settings.steps), Guidance(settings.guidance))
+        label = f"Editing at strength {strength:g}"
+        return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
+
+    def _edit_scores(self, edits: Sequence[UnseenEdit], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:
+        return editing.editing_scores(edits, waveforms, self.ears.hear(waveforms), self.parts.codec.sample_rate)
+
+    def _point(self, few: Sequence[UnseenEdit], strength: float, results: Results) -> dict[str, float]:
+        return {"strength": strength, **self._edit_scores(few, self._edited(few, strength))["all"]}
+
+    @staticmethod
+    def _curve_rows(edits: Sequence[UnseenEdit]) -> list[UnseenEdit]:
+        """Return the quarter of the edits that come first in the split."""
+        few = sorted(unseen.index for unseen in edits)[: max(1, len(edits) // 4)]
+        return [unseen for unseen in edits if unseen.index in few]
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """Return scores as JSON holds them: rounded, and nothing (null) where there was nothing to score."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 5) if isfinite(value) else None
+    return value

@@ -1,0 +1,106 @@
+"""Test clips and edits that no model was trained on, in the order in which a report works through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from uat_lightning.data.soundscapes import Clip, Edit, Soundscapes
+from uat_lightning.tasks import Parts
+
+SPLIT = "test"
+
+
+@dataclass(frozen=True)
+class UnseenClip:
+    """A test clip.
+
+    Args:
+        index: Its number in the test split.
+        clip: The clip.
+        waveform: Its audio with the model's channels, (channels, samples).
+        prompt: The first of its captions that fits the model's canvas.
+    """
+
+    index: int
+    clip: Clip
+    waveform: Tensor
+    prompt: str
+
+    @property
+    def events(self) -> frozenset[str]:
+        """The classes of its events."""
+        return frozenset(event.name for event in self.clip.scene.events)
+
+
+@dataclass(frozen=True)
+class UnseenEdit:
+    """An edit of the test split.
+
+    Args:
+        index: Its number in the test split.
+        edit: The edit.
+        source: Audio before the edit, (channels, samples).
+        target: True audio after the edit, (channels, samples).
+        prompt: The first caption of the target that fits the model's canvas.
+    """
+
+    index: int
+    edit: Edit
+    source: Tensor
+    target: Tensor
+    prompt: str
+
+    @property
+    def before(self) -> frozenset[str]:
+        """The classes of the source's events."""
+        return frozenset(event.name for event in self.edit.source.scene.events)
+
+    @property
+    def after(self) -> frozenset[str]:
+        """The classes of the target's events."""
+        return frozenset(event.name for event in self.edit.target.scene.events)
+
+
+def unseen_clips(soundscapes: Soundscapes, parts: Parts, count: int) -> list[UnseenClip]:
+    """Return the first test clips, the shortest first; those without a caption that fits the canvas are left out."""
+    found = []
+    for index in _bar(count, "Rendering test clips"):
+        clip = soundscapes.clip(SPLIT, index)
+        if prompt := _fitting(parts, clip.captions):
+            found.append(UnseenClip(index, clip, _waveform(clip, parts), prompt))
+    return sorted(found, key=lambda unseen: (unseen.waveform.shape[1], unseen.index))
+
+
+def unseen_edits(soundscapes: Soundscapes, parts: Parts, count: int) -> list[UnseenEdit]:
+    """Return the first test edits, the shortest first; those without a caption that fits the canvas are left out."""
+    found = []
+    for index in _bar(count, "Rendering test edits"):
+        edit = soundscapes.edit(SPLIT, index)
+        if prompt := _fitting(parts, edit.target.captions):
+            source, target = _waveform(edit.source, parts), _waveform(edit.target, parts)
+            found.append(UnseenEdit(index, edit, source, target, prompt))
+    return sorted(found, key=lambda unseen: (unseen.source.shape[1], unseen.index))
+
+
+def batches(count: int, size: int, label: str) -> tqdm[range]:
+    """Yield ``count`` rows, ``size`` at a time, with a progress bar."""
+    rows = [range(first, min(first + size, count)) for first in range(0, count, size)]
+    return tqdm(rows, desc=label, unit="batch", leave=False)
+
+
+def _bar(count: int, label: str) -> tqdm[int]:
+    return tqdm(range(count), desc=label, unit="clip", leave=False)
+
+
+def _fitting(parts: Parts, captions: Sequence[str]) -> str | None:
+    beyond = parts.tokenizer.overlong(captions)
+    return next((caption for caption, tokens in zip(captions, beyond, strict=True) if not tokens), None)
+
+
+def _waveform(clip: Clip, parts: Parts) -> Tensor:
+    return torch.from_numpy(clip.audio).expand(parts.codec.channels, -1)
