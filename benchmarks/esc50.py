@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import shlex
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -196,7 +195,8 @@ def markdown(result: Mapping[str, Any]) -> str:
             "# ESC-50: captions of fold 5 after training on folds 1 to 4",
             "",
             f"{result['accuracy']:.1%} of {result['clips']} captions name the category (chance {result['chance']:.0%}; "
-            f"{result['name_no_category']} captions name none), {result['date']}, {result['machine']}.",
+            f"{result['name_no_category']} captions name none), {result['date']}, {result['machine']}, "
+            f"{result['cpu_minutes_of_fit']} CPU minutes.",
             "Held-out clips had no part in training, in fitting codec or tokenizer, or in choosing the model.\n",
             f"    {result['command']}",
             "",
@@ -216,10 +216,12 @@ def markdown(result: Mapping[str, Any]) -> str:
 
 def record(options: argparse.Namespace) -> dict[str, Any]:
     """Return when, where and how this was run."""
+    settings = ["--minutes", f"{options.minutes:g}", "--steps", str(options.steps), "--points", str(options.points)]
+    settings += ["--clips", str(options.clips)] if options.clips else []
+    more = ["--", *options.more] if options.more else []
     return {
         "date": datetime.date.today().isoformat(),
-        "command": shlex.join(["python", "benchmarks/esc50.py", *sys.argv[1:]]),
-        "fit": shlex.join(["uat", *fit_command(options)]),
+        "command": shlex.join(["python", "benchmarks/esc50.py", "--esc50", "DIR", *settings, *more]),
         "machine": f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads",
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
     }
@@ -251,8 +253,10 @@ def main() -> None:
     write_manifest(options.work / "held_out.jsonl", held_out)
     settings = trainer_config(options.work, options.minutes, options.points)
     (options.work / "trainer.yaml").write_text(yaml.safe_dump(settings))
+    before = time.process_time()
     uat(fit_command(options))
-    result = {**record(options), **evaluate(options.work, held_out)}
+    used = round((time.process_time() - before) / 60, 1)  # says how much of the machine this run had
+    result = {**record(options), "cpu_minutes_of_fit": used, **evaluate(options.work, held_out)}
     options.results.mkdir(parents=True, exist_ok=True)
     (options.results / "esc50.json").write_text(json.dumps(result, indent=2) + "\n")
     (options.results / "esc50.md").write_text(markdown(result))

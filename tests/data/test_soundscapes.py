@@ -114,7 +114,7 @@ def test_scenes_follow_their_relations(data: Soundscapes) -> None:
         assert all(event.onset >= 0.0 and event.end <= scene.duration for event in scene.events)
         assert all(0 <= len(event.attributes) <= 2 for event in scene.events)
         assert follows_its_groups(scene)
-    assert np.allclose(sizes[1:] / 1000, [0.30, 0.45, 0.25], atol=0.05)
+    assert np.allclose(sizes[1:] / 1000, [0.35, 0.50, 0.15], atol=0.05)
 
 
 def follows_its_groups(scene: Scene) -> bool:

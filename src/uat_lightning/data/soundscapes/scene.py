@@ -14,6 +14,7 @@ from .vocabulary import ATTRIBUTES, EVENTS, HELD_OUT_PAIRS
 Relation = tuple[str, str, str]
 NAMES = tuple(EVENTS)
 SIZE_BOUNDS = (0.35, 0.85)  # cumulative shares of one-event and two-event scenes
+EXTRA_ATTRIBUTE = 0.4  # probability of an attribute beside the count
 GAPS = (0.08, 0.22)  # seconds of silence between groups
 SOFT_LEVELS = frozenset({"quiet", "distant"})
 
@@ -141,7 +142,7 @@ def draw_attributes(rng: Generator, name: str, limit: int, beside: Collection[st
     """Draw true attributes of different kinds, always the count of a counted class; no loud beside quiet."""
     kinds = EVENTS[name].kinds
     first, others = (kinds[:1], kinds[1:]) if EVENTS[name].counted else ((), kinds)
-    extra = int(rng.integers(0, min(limit - len(first), len(others)) + 1))
+    extra = int(rng.random() < EXTRA_ATTRIBUTE and len(others) > 0 and limit > len(first))
     chosen = (*first, *(others[int(place)] for place in rng.permutation(len(others))[:extra]))
     attributes = frozenset(ATTRIBUTES[kind][int(rng.integers(len(ATTRIBUTES[kind])))] for kind in chosen)
     # A quiet sound under a loud one could be masked, and captions must only say what can be heard.
