@@ -23,11 +23,11 @@ demo: $(READY)  ## Train on the built-in data, then write runs/quickstart/report
 	$(BIN)/uat-fit --config quickstart.yaml
 	$(BIN)/uat report --model $(RUN)/model --out $(RUN)/report.html
 
-test: lint  ## Style, types and all tests
-	$(BIN)/python -m pytest -n 2
+test: lint  ## Style, types and all tests (one thread each: two of them run side by side)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-fast: $(READY)  ## The tests that take seconds
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 lint: $(READY)  ## Style and types
 	$(BIN)/ruff check .

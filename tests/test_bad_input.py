@@ -191,7 +191,7 @@ def test_fit_refuses(args: list[str], says: str, refused: Refused) -> None:
     ("option", "says"),
     [
         ("--model.init_args.backbone.init_args.width=33", "width 33 must be a multiple of twice the heads (4)"),
-        ("--model.init_args.backbone.init_args.canvas=23", "the backbone's canvas is 23, the data's is 24"),
+        ("--model.init_args.backbone.init_args.canvas=21", "the backbone's canvas is 21, the data's is 2"),
         ("--trainer.accelerator=abacus", "abacus"),
         ("--trainer.callbacks.init_args.folder=good.wav/model", "cannot write a model to good.wav/model"),
     ],

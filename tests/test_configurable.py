@@ -81,7 +81,9 @@ def test_copies_and_pickles_remember_how_they_were_made():
             assert again.describe() == part.describe()
 
 
-@pytest.mark.parametrize("description", [None, 3, "x", [], {}, {"class_path": 3}, {"class_path": "a.B", "init_args": 5}])
+@pytest.mark.parametrize(
+    "description", [None, 3, "x", [], {}, {"class_path": 3}, {"class_path": "a.B", "init_args": 5}]
+)
 def test_what_is_no_description_is_refused(description: object):
     with pytest.raises(ValueError, match=r"not a description of a Codec|import .* first"):
         rebuild(description, Codec)

@@ -39,7 +39,9 @@ def test_a_loaded_model_is_whole_and_ready(tiny_parts: Parts, tiny_pipeline_fold
     assert not loaded.backbone.training
     for mine, theirs in zip((loaded.backbone, loaded.codec), (tiny_parts.backbone, tiny_parts.codec), strict=True):
         assert mine.describe() == theirs.describe()
-        assert all(torch.equal(a, b) for a, b in zip(mine.state_dict().values(), theirs.state_dict().values(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(mine.state_dict().values(), theirs.state_dict().values(), strict=True)
+        )
 
 
 def test_saving_again_gives_the_same_files(tiny_pipeline_folder: Path, tmp_path: Path):
@@ -105,7 +107,9 @@ class Bomb:
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("write", [lambda file: file.write_bytes(pickle.dumps(Bomb())), lambda file: torch.save(Bomb(), file)])
+@pytest.mark.parametrize(
+    "write", [lambda file: file.write_bytes(pickle.dumps(Bomb())), lambda file: torch.save(Bomb(), file)]
+)
 def test_nothing_is_ever_unpickled(tiny_pipeline_folder: Path, name: str, write):
     write(tiny_pipeline_folder / name)
     refused(tiny_pipeline_folder, name)
@@ -134,7 +138,9 @@ def configured(folder: Path, **changes: object) -> None:
     (folder / "config.json").write_text(json.dumps({**config, **changes}))
 
 
-@pytest.mark.parametrize("content", ["[]", "3", "null", '"text"', "{}", '["format","backbone","codec","tokenizer"]', "[" * 100_000])
+@pytest.mark.parametrize(
+    "content", ["[]", "3", "null", '"text"', "{}", '["format","backbone","codec","tokenizer"]', "[" * 100_000]
+)
 def test_a_config_that_is_none_is_refused(tiny_pipeline_folder: Path, content: str):
     (tiny_pipeline_folder / "config.json").write_text(content)
     refused(tiny_pipeline_folder, "config.json")
@@ -214,7 +220,9 @@ def test_a_model_is_replaced_and_what_lies_beside_it_is_kept(tiny_parts: Parts, 
     assert [path.name for path in tiny_pipeline_folder.parent.iterdir()] == ["model"]
 
 
-@pytest.mark.parametrize("content", [{"notes.txt": "mine"}, {"config.json": '{"model_type": "bert"}', "weights.bin": "x"}])
+@pytest.mark.parametrize(
+    "content", [{"notes.txt": "mine"}, {"config.json": '{"model_type": "bert"}', "weights.bin": "x"}]
+)
 def test_somebody_elses_folder_is_not_touched(tiny_parts: Parts, tmp_path: Path, content: dict[str, str]):
     folder = tmp_path / "mine"
     folder.mkdir()

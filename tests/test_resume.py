@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from conftest import BACKBONE, CODEC, TOKENIZER
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
-from toy_training import KillAt, ToneData, Trace, TraceFile, toy_module, toy_trainer
 
+from conftest import BACKBONE, CODEC, TOKENIZER
+from toy_training import KillAt, ToneData, Trace, TraceFile, toy_module, toy_trainer
 from uat_lightning.callbacks import EMA
 from uat_lightning.cli import main
 from uat_lightning.module import UATModule

@@ -101,8 +101,9 @@ class UATPipeline:
         folder = Path(folder)
         described = _read_config(folder)
         try:
-            backbone = rebuild(described["backbone"], Backbone)
-            codec, tokenizer = rebuild(described["codec"], Codec), rebuild(described["tokenizer"], Tokenizer)
+            backbone = rebuild(described["backbone"], Backbone)  # type: ignore[type-abstract]
+            codec = rebuild(described["codec"], Codec)  # type: ignore[type-abstract]
+            tokenizer = rebuild(described["tokenizer"], Tokenizer)  # type: ignore[type-abstract]
             tokenizer.load(folder)
             check_parts(backbone, codec, tokenizer)
         except ValueError as error:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from toy_training import CANVAS, VOCABULARY, WIDTH, ToneData, Tones, toy_module, toy_trainer
 
+from toy_training import CANVAS, VOCABULARY, WIDTH, ToneData, Tones, toy_module, toy_trainer
 from uat_lightning.backbone import DualStreamTransformer
 from uat_lightning.codec import MelCodec
 from uat_lightning.data.audio_text import PlannedBatches, ValidationBatches, check_parts

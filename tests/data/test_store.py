@@ -111,5 +111,5 @@ def test_no_rows_are_gathered_as_no_rows(encoded):
 def test_a_pickle_in_a_stores_place_is_not_opened(encoded, tmp_path: Path):
     LatentStore.pack(encoded).save(tmp_path)
     np.save(tmp_path / "tokens.npy", np.array([print], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="allow_pickle|object"):
+    with pytest.raises(ValueError, match=r"allow_pickle|object"):
         LatentStore.open(tmp_path)

@@ -204,7 +204,7 @@ def test_nelbo_under_a_wrong_posterior_is_above_the_entropy():
 
 
 def test_with_different_lengths_the_nelbo_of_the_exact_posterior_bounds_the_entropy():
-    """A canvas does not tell its length; what it costs to say where the hidden words stand keeps the bound from being tight."""
+    # A canvas does not tell its length; which of its places hold hidden words keeps the bound from being tight.
     toy, process = Toy(all_texts((0, 1, 2)), canvas=4), MaskedAbsorbing(pad_weight=0)
     seen = toy.canvas_probability(process)
     nelbo = sum(
@@ -215,7 +215,7 @@ def test_with_different_lengths_the_nelbo_of_the_exact_posterior_bounds_the_entr
 
 
 def test_the_exact_posterior_minimises_the_loss_as_documented():
-    """Every text's loss is a mean over its tokens, so its canvases count by their probability over the words hidden."""
+    # Every text's loss is a mean over its tokens: its canvases count by their probability over the words hidden.
     toy, process = Toy(all_texts((0, 1, 2)), canvas=4), MaskedAbsorbing()
     table = {ids: torch.zeros(4, 6, dtype=torch.float64) for ids in toy.canvas_probability(process)}
     for text, (p, length) in enumerate(zip(toy.probability, toy.lengths.tolist(), strict=True)):
@@ -239,4 +239,6 @@ def test_the_exact_posterior_minimises_the_loss_as_documented():
         nudge = 0.3 * torch.randn(4, 6, generator=torch.Generator().manual_seed(seed))
         assert total(lambda canvases, nudge=nudge: optimal(canvases) + nudge) > floor
     for ids, rows in best.items():
-        assert all(float(row.sum()) == pytest.approx(1, abs=1e-9) for row, i in zip(rows, ids, strict=True) if i == MASK)
+        assert all(
+            float(row.sum()) == pytest.approx(1, abs=1e-9) for row, i in zip(rows, ids, strict=True) if i == MASK
+        )

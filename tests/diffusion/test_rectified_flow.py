@@ -58,7 +58,9 @@ def test_loss_is_zero_for_the_true_velocity_only():
     process = RectifiedFlow()
     corrupted = process.corrupt(some_rows(), torch.rand(4, dtype=torch.float64), seeded())
     assert torch.equal(process.loss(corrupted.target, corrupted), torch.zeros(4, dtype=torch.float64))
-    torch.testing.assert_close(process.loss(corrupted.target + 2, corrupted), torch.full((4,), 4.0, dtype=torch.float64))
+    torch.testing.assert_close(
+        process.loss(corrupted.target + 2, corrupted), torch.full((4,), 4.0, dtype=torch.float64)
+    )
 
 
 def test_padding_does_not_count_and_every_valid_frame_counts_alike():

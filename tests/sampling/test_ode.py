@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -30,7 +31,7 @@ def error(solver: ODESolver) -> float:
 @pytest.mark.parametrize(("kind", "order"), [(Euler, 1), (Heun, 2)])
 def test_the_error_falls_with_the_order_of_the_solver(kind: type[ODESolver], order: int):
     errors = [error(kind(steps)) for steps in (40, 80, 160, 320)]
-    measured = [math.log2(coarse / fine) for coarse, fine in zip(errors[:-1], errors[1:], strict=True)]
+    measured = [math.log2(coarse / fine) for coarse, fine in itertools.pairwise(errors)]
     assert measured[-1] == pytest.approx(order, abs=0.1)
     assert measured == sorted(measured, key=lambda value: abs(value - order), reverse=True)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -103,7 +104,7 @@ def test_whatever_the_network_says_the_canvas_becomes_a_well_formed_text(name: s
 
 
 def check_progress(canvases: list[Tensor]) -> None:
-    for before, after in zip(canvases[:-1], canvases[1:], strict=True):
+    for before, after in itertools.pairwise(canvases):
         left, right = (before == MASK).sum(-1), (after == MASK).sum(-1)
         assert ((right < left) | (left == 0)).all()
         words = (before != MASK) & (before != END) & (before != PAD)

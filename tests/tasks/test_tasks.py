@@ -20,7 +20,10 @@ def quick(**changes) -> Generate:
 
 @pytest.fixture
 def waveforms(clips) -> list[Tensor]:
-    return [torch.from_numpy(clip.audio)[None, :length] for clip, length in zip(clips, (16_000, 6_400, 11_111), strict=False)]
+    return [
+        torch.from_numpy(clip.audio)[None, :length]
+        for clip, length in zip(clips, (16_000, 6_400, 11_111), strict=False)
+    ]
 
 
 def close(one: Tensor, other: Tensor) -> None:

@@ -57,7 +57,9 @@ def test_a_missing_mask_is_added_to_the_vocabulary(tokenizer):
 def test_mask_end_and_padding_are_always_three_tokens(tmp_path: Path, special: dict[str, str]):
     tokenizer = HuggingFaceTokenizer(str(foreign(tmp_path / "own", **special)), canvas=10)
     assert len({tokenizer.mask_id, tokenizer.end_id, tokenizer.pad_id}) == 3
-    assert all(0 <= token < tokenizer.vocabulary_size for token in (tokenizer.mask_id, tokenizer.end_id, tokenizer.pad_id))
+    assert all(
+        0 <= token < tokenizer.vocabulary_size for token in (tokenizer.mask_id, tokenizer.end_id, tokenizer.pad_id)
+    )
     assert tokenizer.decode(tokenizer.encode([CAPTION]).values) == [CAPTION]
     encoded = tokenizer.encode(["a bell"])
     assert encoded.values[0].tolist() == [*tokenizer.words(["a bell"])[0], tokenizer.end_id] + [tokenizer.pad_id] * 7

@@ -148,4 +148,7 @@ def _pretty(value: dict[str, Any]) -> str:
 
 
 def _label(name: str) -> str:
-    return name.replace("_", " ")
+    words = name.replace("_", " ").replace(" dbfs", ", dBFS").replace(" db", ", dB").replace(" f1", " F1")
+    return {"bleu 4": "BLEU-4", "rouge l": "ROUGE-L", "cider d": "CIDEr-D", "held out pairs": "held-out pairs"}.get(
+        words, words
+    )

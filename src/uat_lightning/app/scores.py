@@ -145,7 +145,7 @@ class Examination:
             "edited": self._edit_scores(edits, results.edited),
             "unedited_sources": self._edit_scores(edits, [unseen.source for unseen in edits]),
             "true_targets": self._edit_scores(edits, [unseen.target for unseen in edits]),
-            "curve": [self._point(few, level, results) for level in sorted({strength, *self.settings.curve})],
+            "curve": [self._point(few, level) for level in sorted({strength, *self.settings.curve})],
         }
 
     def _edited(self, edits: Sequence[UnseenEdit], strength: float) -> list[Tensor]:
@@ -157,7 +157,7 @@ class Examination:
     def _edit_scores(self, edits: Sequence[UnseenEdit], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:
         return editing.editing_scores(edits, waveforms, self.ears.hear(waveforms), self.parts.codec.sample_rate)
 
-    def _point(self, few: Sequence[UnseenEdit], strength: float, results: Results) -> dict[str, float]:
+    def _point(self, few: Sequence[UnseenEdit], strength: float) -> dict[str, float]:
         return {"strength": strength, **self._edit_scores(few, self._edited(few, strength))["all"]}
 
     @staticmethod

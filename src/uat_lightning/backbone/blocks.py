@@ -36,8 +36,7 @@ class DualStreamBlock(nn.Module):
         audio_how, text_how = self.audio.modulation(condition.audio), self.text.modulation(condition.text)
         audio = self.audio.ask(x.audio, audio_how[0], angles)
         text = self.text.ask(x.text, text_how[0], None)
-        joined = attention(*(torch.cat(both, dim=2) for both in zip(audio, text, strict=True)), valid)
-        to_audio, to_text = joined.split([x.audio.shape[1], x.text.shape[1]], dim=2)
-        return Pair(
-            self.audio.update(x.audio, to_audio, *audio_how), self.text.update(x.text, to_text, *text_how)
-        )
+        query, key, value = (torch.cat(both, dim=2) for both in zip(audio, text, strict=True))
+        joined = attention(query, key, value, valid)
+        to_audio, to_text = joined[:, :, : x.audio.shape[1]], joined[:, :, x.audio.shape[1] :]
+        return Pair(self.audio.update(x.audio, to_audio, *audio_how), self.text.update(x.text, to_text, *text_how))

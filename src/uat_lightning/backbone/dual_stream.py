@@ -72,5 +72,7 @@ class DualStreamTransformer(Backbone):
     def _embed(self, noisy: Pair[Sequences]) -> Pair[Tensor]:
         tokens = noisy.text.values
         if tokens.shape[1] > self.canvas:
-            raise ValueError(f"a text of {tokens.shape[1]} tokens is longer than the backbone's canvas of {self.canvas}")
+            raise ValueError(
+                f"a text of {tokens.shape[1]} tokens is longer than the backbone's canvas of {self.canvas}"
+            )
         return Pair(self.audio_in(noisy.audio.values), self.text_in(tokens) + self.text_positions[: tokens.shape[1]])

@@ -62,5 +62,5 @@ class TimeEmbedding(nn.Module):
         """Embed times of shape (rows,): (rows, width)."""
         angles = t[:, None].float() * self.frequencies
         features = torch.cat([angles.cos(), angles.sin()], dim=-1)
-        embedded: Tensor = self.network(features.to(self.network[0].weight.dtype))
+        embedded: Tensor = self.network(features.to(next(self.network.parameters()).dtype))
         return embedded

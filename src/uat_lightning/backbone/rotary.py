@@ -13,7 +13,7 @@ def rotary_angles(positions: int, head_width: int, base: float, device: torch.de
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
-    """Turn the channel pairs of ``x`` (rows, heads, positions, head_width) by ``angles`` (positions, head_width / 2)."""
+    """Turn the channel pairs of (rows, heads, positions, head_width) by ``angles`` (positions, head_width / 2)."""
     first, second = x.chunk(2, dim=-1)
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)

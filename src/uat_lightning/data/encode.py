@@ -69,12 +69,14 @@ def read(source: Source, workers: int, label: str, count: int | None = None) -> 
     loader = DataLoader(reader, batch_size=64, num_workers=workers, collate_fn=list)
     reasons: list[str] = []
     usable = 0
-    for items in tqdm(loader, desc=label, unit="batch of 64", leave=False):
-        clips = [item for item in items if isinstance(item, CaptionedAudio)]
-        reasons += [item for item in items if isinstance(item, Unusable)]
-        usable += len(clips)
-        if clips:
-            yield clips
+    with tqdm(total=len(reader), desc=label, unit=" clips", leave=False, mininterval=0.5) as bar:
+        for items in loader:
+            clips = [item for item in items if isinstance(item, CaptionedAudio)]
+            reasons += [item for item in items if isinstance(item, Unusable)]
+            usable += len(clips)
+            if clips:
+                yield clips
+            bar.update(len(items))
     if reasons:
         log.warning("%s: left out %d of %d clips. %s", label, len(reasons), len(reader), "; ".join(reasons[:5]))
     if not usable:
@@ -89,10 +91,15 @@ def lined_up(clips: list[CaptionedAudio], samples: int) -> torch.Tensor:
 
 
 def encode(source: Source, codec: Codec, tokenizer: Tokenizer, workers: int, label: str) -> LatentStore:
-    """Encode all clips of a source."""
-    return LatentStore.pack(
-        clip for clips in read(source, workers, label) for clip in _encode_some(clips, codec, tokenizer)
-    )
+    """Encode all clips of a source, and say how many captions were too long for the canvas."""
+    cut = 0
+    encoded: list[EncodedClip] = []
+    for clips in read(source, workers, label):
+        cut += sum(beyond > 0 for beyond in tokenizer.overlong([text for clip in clips for text in clip.captions]))
+        encoded += _encode_some(clips, codec, tokenizer)
+    if cut:
+        log.warning("%s: %d captions lost their last words, as the canvas has %d tokens", label, cut, tokenizer.canvas)
+    return LatentStore.pack(encoded)
 
 
 def _encode_some(clips: list[CaptionedAudio], codec: Codec, tokenizer: Tokenizer) -> list[EncodedClip]:

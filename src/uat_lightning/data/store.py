@@ -74,9 +74,7 @@ class LatentStore:
         """Map a saved store into memory."""
         return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS))
 
-    def latents_of(
-        self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None
-    ) -> Sequences:
+    def latents_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
         """Gather the latents of clips, padded with zeros: (rows, frames, channels).
 
         Args:

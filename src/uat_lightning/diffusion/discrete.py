@@ -14,7 +14,9 @@ class MaskedAbsorbing(Objective):
 
     A row of n tokens (its words and the end) at noise level t has ``ceil(t n)`` of them masked. The NELBO's weight
     n / masked and its mean over n tokens leave the mean cross-entropy of the masked tokens ("exact count" estimator,
-    arXiv 2502.09992, bounded weights). With t uniform the number masked is uniform over 1..n.
+    arXiv 2502.09992, bounded weights). With t uniform the number masked is uniform over 1..n. Times n, the
+    words' loss under the exact posterior is the negative log-likelihood where all texts fill the canvas; where lengths
+    differ and a canvas does not tell its length, the bound is not tight.
 
     The padding after the end is a function of the end: it is hidden and shown together with it. Where it is hidden,
     the loss asks for it too, all of it weighing as much as one token, so that a position beyond the end is never
@@ -29,7 +31,7 @@ class MaskedAbsorbing(Objective):
         self.mask_id, self.pad_weight = mask_id, pad_weight
 
     def hidden(self, lengths: Tensor, t: Tensor, positions: int, generator: Generator | None = None) -> Tensor:
-        """Choose what to hide: bool (rows, positions), exactly ``ceil(t length)`` of each row's tokens, and the tail."""
+        """Choose what to hide, bool (rows, positions): exactly ``ceil(t length)`` tokens of each row, and the tail."""
         order = torch.rand(len(lengths), positions, generator=generator, device=lengths.device)
         beyond = torch.arange(positions, device=lengths.device) >= lengths[:, None]
         rank = order.masked_fill(beyond, 2.0).argsort(-1).argsort(-1)

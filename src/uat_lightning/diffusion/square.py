@@ -48,9 +48,7 @@ class Conditional(SquareSampler):
         drop_audio: How often captioning rows lose their audio, 0 to 1.
     """
 
-    def __init__(
-        self, audio: TimeSampler, text: TimeSampler, drop_text: float = 0.1, drop_audio: float = 0.1
-    ) -> None:
+    def __init__(self, audio: TimeSampler, text: TimeSampler, drop_text: float = 0.1, drop_audio: float = 0.1) -> None:
         self.audio, self.text, self.drop_text, self.drop_audio = audio, text, drop_text, drop_audio
 
     def draw(self, generation: Tensor) -> Draw:

@@ -28,7 +28,9 @@ class Guidance:
     def __post_init__(self) -> None:
         """Check the interval."""
         if not 0 <= self.stop <= self.start <= 1:
-            raise ValueError(f"guidance interval needs 0 <= stop <= start <= 1, got stop {self.stop}, start {self.start}")
+            raise ValueError(
+                f"guidance interval needs 0 <= stop <= start <= 1, got stop {self.stop}, start {self.start}"
+            )
 
     def acts(self, t: float) -> bool:
         """Say whether the null condition is needed at a noise level."""
@@ -62,7 +64,8 @@ class GuidedVelocity:
         audio = Sequences(latents, self.lengths)
         rows = latents.new_ones(len(latents))
         if not self.guidance.acts(t):
-            return self.backbone(Pair(audio, self.text), Pair(t * rows, 0 * rows)).audio
+            velocity: Tensor = self.backbone(Pair(audio, self.text), Pair(t * rows, 0 * rows)).audio
+            return velocity
         text = _stack(self.text, self.null)
         times = Pair(t * torch.cat([rows, rows]), torch.cat([0 * rows, rows]))
         return self.guidance.mix(*self.backbone(Pair(audio.repeat(2), text), times).audio.chunk(2))
@@ -89,7 +92,8 @@ class GuidedLogits:
         text = Sequences(canvas, torch.full_like(self.audio.lengths, canvas.shape[1]))
         rows = self.audio.values.new_ones(len(canvas))
         if self.guidance.scale == 1:
-            return self.backbone(Pair(self.audio, text), Pair(0 * rows, rows)).text.log_softmax(-1)
+            alone: Tensor = self.backbone(Pair(self.audio, text), Pair(0 * rows, rows)).text.log_softmax(-1)
+            return alone
         times = Pair(torch.cat([0 * rows, rows]), torch.cat([rows, rows]))
         logits = self.backbone(Pair(_stack(self.audio, self.null), text.repeat(2)), times).text
         return self.guidance.mix(*logits.log_softmax(-1).chunk(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -34,7 +35,7 @@ class ODESolver(ABC):
         """
         count = max(1, round(self.steps * abs(start - stop)))
         times = torch.linspace(start, stop, count + 1, dtype=torch.float64).tolist()
-        for here, there in zip(times[:-1], times[1:], strict=True):
+        for here, there in itertools.pairwise(times):
             latents = self.step(velocity, latents, here, there)
         return latents
 
@@ -52,7 +53,7 @@ class Euler(ODESolver):
 
 
 class Heun(ODESolver):
-    """Second order, two evaluations per step and one in the last (algorithm 1 of Karras et al. 2022, arXiv 2206.00364)."""
+    """Second order: two evaluations per step, one in the last (Karras et al. 2022, arXiv 2206.00364, algorithm 1)."""
 
     def step(self, velocity: Velocity, latents: Tensor, here: float, there: float) -> Tensor:
         """Follow the mean of the velocities at both ends; to noise level 0 the velocity at ``here`` alone."""

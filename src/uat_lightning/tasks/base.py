@@ -45,7 +45,9 @@ class Parts:
                 raise ValueError("the caption is empty: say what is to be heard")
             if beyond:
                 room = self.tokenizer.canvas - 1
-                raise ValueError(f"the caption is {beyond} tokens too long for the {room} that fit: {caption[:60]!r}...")
+                raise ValueError(
+                    f"the caption is {beyond} tokens too long for the {room} that fit: {caption[:60]!r}..."
+                )
         return self.tokenizer.encode(captions).to(self.device)
 
     def masked_canvas(self, rows: int) -> Sequences:
@@ -78,7 +80,9 @@ class Parts:
         waveforms = self.codec.decode(latents.values).cpu()
         # Rows of other lengths were padded with zeros, which a codec may hear: decode those on their own.
         return [
-            (waveform if length == latents.values.shape[1] else self.codec.decode(row[None, :length]).cpu()[0])[:, :count]
+            (waveform if length == latents.values.shape[1] else self.codec.decode(row[None, :length]).cpu()[0])[
+                :, :count
+            ]
             for waveform, row, length, count in zip(
                 waveforms, latents.values, latents.lengths.tolist(), samples, strict=True
             )
