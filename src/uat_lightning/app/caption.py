@@ -15,7 +15,7 @@ def caption(
     seed: int = 0,
     steps: int = 64,
     temperature: float = 0.0,
-    guidance: float = 1.0,
+    guidance: float = 1.5,
     batch_size: int = 16,
     device: str = "auto",
 ) -> None:

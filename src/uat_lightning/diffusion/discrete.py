@@ -31,7 +31,7 @@ class MaskedAbsorbing(Objective):
         self.mask_id, self.pad_weight = mask_id, pad_weight
 
     def hidden(self, lengths: Tensor, t: Tensor, positions: int, generator: Generator | None = None) -> Tensor:
-        """Choose what to hide, bool (rows, positions): exactly ``ceil(t length)`` tokens of each row, and the tail."""
+        """Choose what to hide, bool (rows, positions): ``ceil(t length)`` of each row's tokens, and the tail."""
         order = torch.rand(len(lengths), positions, generator=generator, device=lengths.device)
         beyond = torch.arange(positions, device=lengths.device) >= lengths[:, None]
         rank = order.masked_fill(beyond, 2.0).argsort(-1).argsort(-1)
