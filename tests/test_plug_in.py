@@ -88,7 +88,8 @@ class Cosine(Objective):
 '''
 
 CONFIG = """
-trainer: {{max_steps: 3, accelerator: cpu, devices: 1, logger: false, default_root_dir: {folder}, enable_progress_bar: false,
+trainer: {{max_steps: 3, accelerator: cpu, devices: 1, logger: false, default_root_dir: {folder},
+  enable_progress_bar: false,
   enable_model_summary: false, enable_checkpointing: false, num_sanity_val_steps: 0,
   callbacks: [{{class_path: uat_lightning.callbacks.ExportPipeline, init_args: {{folder: {folder}/model}}}}]}}
 model:
