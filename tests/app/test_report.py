@@ -19,7 +19,7 @@ from uat_lightning.app.page import tags
 from uat_lightning.app.report import report
 from uat_lightning.app.scores import Settings, plain
 from uat_lightning.app.tagger import TaggerRecipe, tagger_file, trained_tagger
-from uat_lightning.app.unseen import unseen_clips, unseen_edits
+from uat_lightning.app.unseen import batches, unseen_clips, unseen_edits
 from uat_lightning.backbone import DualStreamTransformer
 from uat_lightning.data.soundscapes import EVENTS, Soundscapes
 from uat_lightning.pipeline import UATPipeline
@@ -241,3 +241,9 @@ def test_any_waveform_can_be_shown(rate):
 
 def test_plain_scores_hold_no_nan():
     assert plain({"a": [math.nan, 1.23456789, 3], "b": {"c": math.inf}}) == {"a": [None, 1.23457, 3], "b": {"c": None}}
+
+
+def test_batches_hold_one_length_and_every_row_once():
+    waveforms = [torch.zeros(1, samples) for samples in (5, 5, 5, 6, 7, 7)]
+    assert list(batches(waveforms, 2, "")) == [range(0, 2), range(2, 3), range(3, 4), range(4, 6)]
+    assert list(batches([], 2, "")) == []

@@ -18,8 +18,9 @@ Scores = dict[str, float]
 def captions_of(parts: Parts, clips: Sequence[UnseenClip], seed: int, batch_size: int) -> list[str]:
     """Caption clips; clip i of the list draws from seed + i."""
     texts: list[str] = []
-    for rows in batches(len(clips), batch_size, "Captioning"):
-        texts += Caption().run(parts, [clips[row].waveform for row in rows], seed, rows.start)
+    waveforms = [unseen.waveform for unseen in clips]
+    for rows in batches(waveforms, batch_size, "Captioning"):
+        texts += Caption().run(parts, waveforms[rows.start : rows.stop], seed, rows.start)
     return texts
 
 

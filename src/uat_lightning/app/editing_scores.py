@@ -22,7 +22,7 @@ def edit_all(
 ) -> list[Tensor]:
     """Edit sources towards the target captions; edit i of the list draws from seed + i."""
     made: list[Tensor] = []
-    for rows in batches(len(edits), batch_size, label):
+    for rows in batches([unseen.source for unseen in edits], batch_size, label):
         some = [edits[row] for row in rows]
         sources, prompts = [unseen.source for unseen in some], [unseen.prompt for unseen in some]
         made += task.run(parts, sources, prompts, seed, rows.start)

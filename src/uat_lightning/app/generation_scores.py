@@ -23,7 +23,7 @@ def generate_all(
 ) -> list[Tensor]:
     """Generate clips of the true durations from their prompts; clip i of the list draws from seed + i."""
     made: list[Tensor] = []
-    for rows in batches(len(clips), batch_size, label):
+    for rows in batches([unseen.waveform for unseen in clips], batch_size, label):
         some = [clips[row] for row in rows]
         seconds = [unseen.clip.scene.duration for unseen in some]
         made += task.run(parts, [unseen.prompt for unseen in some], seconds, seed, rows.start)
@@ -33,9 +33,10 @@ def generate_all(
 def round_trips(parts: Parts, clips: Sequence[UnseenClip], batch_size: int) -> list[Tensor]:
     """Encode and decode clips: the best that generation can sound."""
     decoded: list[Tensor] = []
-    for rows in batches(len(clips), batch_size, "Coding"):
-        waveforms = [clips[row].waveform for row in rows]
-        decoded += parts.sound(parts.listen(waveforms), [waveform.shape[1] for waveform in waveforms])
+    waveforms = [unseen.waveform for unseen in clips]
+    for rows in batches(waveforms, batch_size, "Coding"):
+        some = waveforms[rows.start : rows.stop]
+        decoded += parts.sound(parts.listen(some), [waveform.shape[1] for waveform in some])
     return decoded
 
 

@@ -137,16 +137,24 @@ class Examination:
         return generation.hearing_scores(clips, self.ears.hear(waveforms))
 
     def _edit(self, results: Results) -> None:
-        edits, strength = results.edits, self.settings.strength
-        results.edited = self._edited(edits, strength)
+        edits = results.edits
+        results.edited = self._edited(edits, self.settings.strength)
         results.heard_edited = self.ears.hear(results.edited)
-        few = self._curve_rows(edits)
         results.scores["editing"] = {
             "edited": self._edit_scores(edits, results.edited),
             "unedited_sources": self._edit_scores(edits, [unseen.source for unseen in edits]),
             "true_targets": self._edit_scores(edits, [unseen.target for unseen in edits]),
-            "curve": [self._point(few, level) for level in sorted({strength, *self.settings.curve})],
+            "curve": self._curve(results),
         }
+
+    def _curve(self, results: Results) -> list[dict[str, float]]:
+        """Score several strengths on the quarter of the edits that come first in the split."""
+        first = set(sorted(unseen.index for unseen in results.edits)[: max(1, len(results.edits) // 4)])
+        few = [unseen for unseen in results.edits if unseen.index in first]
+        made = {strength: self._edited(few, strength) for strength in self.settings.curve}
+        known = zip(results.edits, results.edited, strict=True)
+        made[self.settings.strength] = [waveform for unseen, waveform in known if unseen.index in first]
+        return [{"strength": level, **self._edit_scores(few, made[level])["all"]} for level in sorted(made)]
 
     def _edited(self, edits: Sequence[UnseenEdit], strength: float) -> list[Tensor]:
         settings = self.settings
@@ -156,15 +164,6 @@ class Examination:
 
     def _edit_scores(self, edits: Sequence[UnseenEdit], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:
         return editing.editing_scores(edits, waveforms, self.ears.hear(waveforms), self.parts.codec.sample_rate)
-
-    def _point(self, few: Sequence[UnseenEdit], strength: float) -> dict[str, float]:
-        return {"strength": strength, **self._edit_scores(few, self._edited(few, strength))["all"]}
-
-    @staticmethod
-    def _curve_rows(edits: Sequence[UnseenEdit]) -> list[UnseenEdit]:
-        """Return the quarter of the edits that come first in the split."""
-        few = sorted(unseen.index for unseen in edits)[: max(1, len(edits) // 4)]
-        return [unseen for unseen in edits if unseen.index in few]
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -87,9 +88,19 @@ def unseen_edits(soundscapes: Soundscapes, parts: Parts, count: int) -> list[Uns
     return sorted(found, key=lambda unseen: (unseen.source.shape[1], unseen.index))
 
 
-def batches(count: int, size: int, label: str) -> tqdm[range]:
-    """Yield ``count`` rows, ``size`` at a time, with a progress bar."""
-    rows = [range(first, min(first + size, count)) for first in range(0, count, size)]
+def batches(waveforms: Sequence[Tensor], size: int, label: str) -> tqdm[range]:
+    """Yield rows of waveforms of one length, up to ``size`` at a time, with a progress bar.
+
+    Rows of several lengths would be padded, and decoded once more on their own.
+
+    Args:
+        waveforms: Audio (channels, samples), sorted by length.
+        size: Most rows at a time.
+        label: Words before the progress bar.
+    """
+    ends = [row for row in range(1, len(waveforms)) if waveforms[row].shape != waveforms[row - 1].shape]
+    spans = pairwise([0, *ends, len(waveforms)])
+    rows = [range(first, min(first + size, end)) for start, end in spans for first in range(start, end, size)]
     return tqdm(rows, desc=label, unit="batch", leave=False)
 
 
