@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from uat_lightning.configurable import Configurable
 from uat_lightning.types import Pair, Sequences
+
+OneSided = Callable[[Sequences, Tensor], Tensor]
 
 
 class Backbone(Configurable, nn.Module, ABC):
@@ -37,3 +40,23 @@ class Backbone(Configurable, nn.Module, ABC):
         Returns:
             The audio prediction (rows, frames, latent_width) and the text logits (rows, tokens, vocabulary_size).
         """
+
+    def given_text(self, text: Sequences, t: Tensor) -> OneSided:
+        """Return the audio prediction as a function of (noisy latents, their times) under a text that stays.
+
+        A backbone whose text stream does not read the audio computes it once here.
+
+        Args:
+            text: Token ids (rows, tokens).
+            t: Noise levels of the text, (rows,).
+        """
+        return lambda audio, t_audio: self(Pair(audio, text), Pair(t_audio, t)).audio
+
+    def given_audio(self, audio: Sequences, t: Tensor) -> OneSided:
+        """Return the text logits as a function of (noisy token ids, their times) under audio that stays.
+
+        Args:
+            audio: Latents (rows, frames, latent_width).
+            t: Noise levels of the audio, (rows,).
+        """
+        return lambda text, t_text: self(Pair(audio, text), Pair(t, t_text)).text

@@ -1,4 +1,4 @@
-"""The dual-stream block: two streams, one attention (Esser et al. 2024, arXiv 2403.03206)."""
+"""The dual-stream block: two streams, each with its own weights, that read one another by attention."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from uat_lightning.backbone.attention import attention
-from uat_lightning.backbone.stream import Stream
+from uat_lightning.backbone.stream import Memory, Stream
 from uat_lightning.types import Pair
 
 
 class DualStreamBlock(nn.Module):
-    """Each modality has its own weights; one attention reads both.
+    """Each modality has its own weights; its queries read the keys of both (Esser et al. 2024, arXiv 2403.03206).
 
     Args:
         width: Channels of either stream.
@@ -24,19 +24,20 @@ class DualStreamBlock(nn.Module):
         self.audio = Stream(width, heads, hidden)
         self.text = Stream(width, heads, hidden)
 
-    def forward(self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, valid: Tensor) -> Pair[Tensor]:
+    def forward(self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, readable: Pair[Tensor]) -> Pair[Tensor]:
         """Update both streams.
 
         Args:
             x: Hidden states (rows, frames, width) and (rows, tokens, width).
             condition: Time embeddings, (rows, width) each.
             angles: Rotary angles of the audio frames.
-            valid: True where audio and then text may be read, bool (rows, frames + tokens).
+            readable: What the audio and what the text may read, of audio and then text: bool (rows, frames + tokens)
+                each.
         """
         audio_how, text_how = self.audio.modulation(condition.audio), self.text.modulation(condition.text)
         audio = self.audio.ask(x.audio, audio_how[0], angles)
         text = self.text.ask(x.text, text_how[0], None)
-        query, key, value = (torch.cat(both, dim=2) for both in zip(audio, text, strict=True))
-        joined = attention(query, key, value, valid)
-        to_audio, to_text = joined[:, :, : x.audio.shape[1]], joined[:, :, x.audio.shape[1] :]
+        key, value = (torch.cat(both, dim=2) for both in zip(audio.memory, text.memory, strict=True))
+        to_audio = attention(audio.query, key, value, readable.audio)
+        to_text = attention(text.query, key, value, readable.text)
         return Pair(self.audio.update(x.audio, to_audio, *audio_how), self.text.update(x.text, to_text, *text_how))

@@ -1,20 +1,22 @@
-"""The shared backbone: dual-stream blocks with joint attention."""
+"""The shared backbone: dual-stream blocks with attention over both modalities."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from uat_lightning.backbone.base import Backbone
+from uat_lightning.backbone.base import Backbone, OneSided
 from uat_lightning.backbone.blocks import DualStreamBlock
+from uat_lightning.backbone.coupling import Coupling, Joint
 from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
 from uat_lightning.backbone.rotary import rotary_angles
+from uat_lightning.backbone.stream import Memory
 from uat_lightning.types import Pair, Sequences
 
 
 class DualStreamTransformer(Backbone):
-    """Joint attention over audio and text, adaptive layer norm with zero start, rotary positions on audio.
+    """Attention over audio and text, adaptive layer norm with zero start, rotary positions on audio.
 
     Text has learned positions, as its canvas is short and fixed. The text stream is told only whether its canvas is
     noisy: the masked process is time-agnostic, since the number of masks can be seen.
@@ -28,6 +30,7 @@ class DualStreamTransformer(Backbone):
         heads: Attention heads; they divide the width.
         expansion: Feed-forward channels per stream channel.
         rotary_base: Base of the rotary frequencies.
+        coupling: Which stream may read the other; ``Joint`` where None.
     """
 
     def __init__(
@@ -40,12 +43,13 @@ class DualStreamTransformer(Backbone):
         heads: int = 4,
         expansion: float = 3.0,
         rotary_base: float = 10_000.0,
+        coupling: Coupling | None = None,
     ) -> None:
         super().__init__()
         if width % (2 * heads):
             raise ValueError(f"width {width} must be a multiple of twice the heads ({heads})")
         self.latent_width, self.vocabulary_size, self.canvas = latent_width, vocabulary_size, canvas
-        self.head_width, self.rotary_base = width // heads, rotary_base
+        self.head_width, self.rotary_base, self.coupling = width // heads, rotary_base, coupling or Joint()
         self.audio_in = nn.Linear(latent_width, width)
         self.text_in = nn.Embedding(vocabulary_size, width)
         self.text_positions = nn.Parameter(0.02 * torch.randn(canvas, width))
@@ -60,19 +64,81 @@ class DualStreamTransformer(Backbone):
         Raises:
             ValueError: If a text is longer than the canvas.
         """
-        condition = Pair(self.audio_time(t.audio), self.text_time((t.text > 0).float()))
-        valid = torch.cat([noisy.audio.mask, noisy.text.mask], dim=1)
-        frames = noisy.audio.values.shape[1]
-        angles = rotary_angles(frames, self.head_width, self.rotary_base, noisy.audio.values.device)
-        x = self._embed(noisy)
+        condition = Pair(self.audio_time(t.audio), self._text_condition(t.text))
+        reads = self.coupling.reads(t)
+        readable = Pair(
+            torch.cat([noisy.audio.mask, noisy.text.mask & reads.audio[:, None]], dim=1),
+            torch.cat([noisy.audio.mask & reads.text[:, None], noisy.text.mask], dim=1),
+        )
+        angles = self._angles(noisy.audio)
+        x = Pair(self.audio_in(noisy.audio.values), self._embed(noisy.text.values))
         for block in self.blocks:
-            x = block(x, condition, angles, valid)
+            x = block(x, condition, angles, readable)
         return Pair(self.audio_head(x.audio, condition.audio), self.text_head(x.text))
 
-    def _embed(self, noisy: Pair[Sequences]) -> Pair[Tensor]:
-        tokens = noisy.text.values
+    def given_text(self, text: Sequences, t: Tensor) -> OneSided:
+        """Return the velocity under a text that stays; its stream is computed once where it cannot read the audio."""
+        if not self._stays(Pair(torch.full_like(t, 0.5), t)):
+            return super().given_text(text, t)
+        memories = self._remember_text(text, t)
+
+        def velocity(audio: Sequences, t_audio: Tensor) -> Tensor:
+            reads = self.coupling.reads(Pair(t_audio, t)).audio
+            readable = torch.cat([audio.mask, text.mask & reads[:, None]], dim=1)
+            x, condition, angles = self.audio_in(audio.values), self.audio_time(t_audio), self._angles(audio)
+            for block, memory in zip(self.blocks, memories, strict=True):
+                x, _ = block.audio.alone(x, condition, angles, readable, memory)
+            out: Tensor = self.audio_head(x, condition)
+            return out
+
+        return velocity
+
+    def given_audio(self, audio: Sequences, t: Tensor) -> OneSided:
+        """Return the logits under audio that stays; its stream is computed once where it cannot read the text."""
+        if not self._stays(Pair(t, torch.full_like(t, 0.5))):
+            return super().given_audio(audio, t)
+        memories = self._remember_audio(audio, t)
+
+        def logits(text: Sequences, t_text: Tensor) -> Tensor:
+            reads = self.coupling.reads(Pair(t, t_text)).text
+            readable = torch.cat([text.mask, audio.mask & reads[:, None]], dim=1)
+            x, condition = self._embed(text.values), self._text_condition(t_text)
+            for block, memory in zip(self.blocks, memories, strict=True):
+                x, _ = block.text.alone(x, condition, None, readable, memory)
+            out: Tensor = self.text_head(x)
+            return out
+
+        return logits
+
+    def _stays(self, t: Pair[Tensor]) -> bool:
+        """Say whether no row has streams that read each other, so that one of them may be computed alone."""
+        return not bool(torch.logical_and(*self.coupling.reads(t)).any())
+
+    def _remember_text(self, text: Sequences, t: Tensor) -> list[Memory]:
+        x, condition, memories = self._embed(text.values), self._text_condition(t), []
+        for block in self.blocks:
+            x, memory = block.text.alone(x, condition, None, text.mask)
+            memories.append(memory)
+        return memories
+
+    def _remember_audio(self, audio: Sequences, t: Tensor) -> list[Memory]:
+        x, condition, memories = self.audio_in(audio.values), self.audio_time(t), []
+        for block in self.blocks:
+            x, memory = block.audio.alone(x, condition, self._angles(audio), audio.mask)
+            memories.append(memory)
+        return memories
+
+    def _text_condition(self, t: Tensor) -> Tensor:
+        embedded: Tensor = self.text_time((t > 0).float())
+        return embedded
+
+    def _angles(self, audio: Sequences) -> Tensor:
+        return rotary_angles(audio.values.shape[1], self.head_width, self.rotary_base, audio.values.device)
+
+    def _embed(self, tokens: Tensor) -> Tensor:
         if tokens.shape[1] > self.canvas:
             raise ValueError(
                 f"a text of {tokens.shape[1]} tokens is longer than the backbone's canvas of {self.canvas}"
             )
-        return Pair(self.audio_in(noisy.audio.values), self.text_in(tokens) + self.text_positions[: tokens.shape[1]])
+        embedded: Tensor = self.text_in(tokens) + self.text_positions[: tokens.shape[1]]
+        return embedded

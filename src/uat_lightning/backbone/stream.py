@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from uat_lightning.backbone.attention import attention
 from uat_lightning.backbone.modulation import Modulated, Modulation
 from uat_lightning.backbone.rotary import rotate
+
+
+class Memory(NamedTuple):
+    """What a stream gives others to read in one block: (rows, heads, positions, head width) each."""
+
+    key: Tensor
+    value: Tensor
+
+
+class Asked(NamedTuple):
+    """What a stream brings to attention in one block.
+
+    Args:
+        query: Queries (rows, heads, positions, head width).
+        memory: Its own keys and values.
+    """
+
+    query: Tensor
+    memory: Memory
 
 
 class SwiGLU(nn.Module):
@@ -49,14 +71,35 @@ class Stream(nn.Module):
         self.attention_out = nn.Linear(width, width, bias=False)
         self.feed_forward = SwiGLU(width, hidden)
 
-    def ask(self, x: Tensor, how: Modulated, angles: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values (rows, heads, positions, head width); rotated where angles are given."""
+    def ask(self, x: Tensor, how: Modulated, angles: Tensor | None) -> Asked:
+        """Return queries, keys and values; queries and keys are rotated where angles are given."""
         projected = self.query_key_value(how.enter(self.norm(x)))
         query, key, value = rearrange(projected, "b n (three h c) -> three b h n c", three=3, h=self.heads)
         query, key = self.query_norm(query), self.key_norm(key)
         if angles is not None:
             query, key = rotate(query, angles), rotate(key, angles)
-        return query, key, value
+        return Asked(query, Memory(key, value))
+
+    def alone(
+        self, x: Tensor, condition: Tensor, angles: Tensor | None, readable: Tensor, other: Memory | None = None
+    ) -> tuple[Tensor, Memory]:
+        """Update this stream when the other one does not change.
+
+        Args:
+            x: Hidden states (rows, positions, width).
+            condition: Time embedding (rows, width).
+            angles: Rotary angles of the positions, where it has any.
+            readable: True at what may be read, of its own positions and then of the other's: bool (rows, positions).
+            other: What the other stream gives to read in this block; nothing where None.
+
+        Returns:
+            The hidden states, and what this stream gives others to read.
+        """
+        how = self.modulation(condition)
+        asked = self.ask(x, how[0], angles)
+        memories = [asked.memory] if other is None else [asked.memory, other]
+        key, value = (torch.cat(parts, dim=2) for parts in zip(*memories, strict=True))
+        return self.update(x, attention(asked.query, key, value, readable), *how), asked.memory
 
     def update(self, x: Tensor, attended: Tensor, attend: Modulated, feed: Modulated) -> Tensor:
         """Add what attention brought (rows, heads, positions, head width), then what the feed-forward network makes."""
