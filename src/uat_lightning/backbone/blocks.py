@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from uat_lightning.backbone.attention import attention
-from uat_lightning.backbone.stream import Memory, Stream
+from uat_lightning.backbone.stream import Stream
 from uat_lightning.types import Pair
 
 

@@ -11,7 +11,7 @@ from uat_lightning.backbone.coupling import Coupling, Joint
 from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
 from uat_lightning.backbone.rotary import rotary_angles
-from uat_lightning.backbone.stream import Memory
+from uat_lightning.backbone.stream import Stream, walk
 from uat_lightning.types import Pair, Sequences
 
 
@@ -80,14 +80,14 @@ class DualStreamTransformer(Backbone):
         """Return the velocity under a text that stays; its stream is computed once where it cannot read the audio."""
         if not self._stays(Pair(torch.full_like(t, 0.5), t)):
             return super().given_text(text, t)
-        memories = self._remember_text(text, t)
+        embedded, condition = self._embed(text.values), self._text_condition(t)
+        _, memories = walk(self._streams("text"), embedded, condition, None, text.mask)
 
         def velocity(audio: Sequences, t_audio: Tensor) -> Tensor:
             reads = self.coupling.reads(Pair(t_audio, t)).audio
             readable = torch.cat([audio.mask, text.mask & reads[:, None]], dim=1)
-            x, condition, angles = self.audio_in(audio.values), self.audio_time(t_audio), self._angles(audio)
-            for block, memory in zip(self.blocks, memories, strict=True):
-                x, _ = block.audio.alone(x, condition, angles, readable, memory)
+            x, condition = self.audio_in(audio.values), self.audio_time(t_audio)
+            x, _ = walk(self._streams("audio"), x, condition, self._angles(audio), readable, memories)
             out: Tensor = self.audio_head(x, condition)
             return out
 
@@ -97,14 +97,14 @@ class DualStreamTransformer(Backbone):
         """Return the logits under audio that stays; its stream is computed once where it cannot read the text."""
         if not self._stays(Pair(t, torch.full_like(t, 0.5))):
             return super().given_audio(audio, t)
-        memories = self._remember_audio(audio, t)
+        embedded, condition = self.audio_in(audio.values), self.audio_time(t)
+        _, memories = walk(self._streams("audio"), embedded, condition, self._angles(audio), audio.mask)
 
         def logits(text: Sequences, t_text: Tensor) -> Tensor:
             reads = self.coupling.reads(Pair(t, t_text)).text
             readable = torch.cat([text.mask, audio.mask & reads[:, None]], dim=1)
             x, condition = self._embed(text.values), self._text_condition(t_text)
-            for block, memory in zip(self.blocks, memories, strict=True):
-                x, _ = block.text.alone(x, condition, None, readable, memory)
+            x, _ = walk(self._streams("text"), x, condition, None, readable, memories)
             out: Tensor = self.text_head(x)
             return out
 
@@ -114,19 +114,8 @@ class DualStreamTransformer(Backbone):
         """Say whether no row has streams that read each other, so that one of them may be computed alone."""
         return not bool(torch.logical_and(*self.coupling.reads(t)).any())
 
-    def _remember_text(self, text: Sequences, t: Tensor) -> list[Memory]:
-        x, condition, memories = self._embed(text.values), self._text_condition(t), []
-        for block in self.blocks:
-            x, memory = block.text.alone(x, condition, None, text.mask)
-            memories.append(memory)
-        return memories
-
-    def _remember_audio(self, audio: Sequences, t: Tensor) -> list[Memory]:
-        x, condition, memories = self.audio_in(audio.values), self.audio_time(t), []
-        for block in self.blocks:
-            x, memory = block.audio.alone(x, condition, self._angles(audio), audio.mask)
-            memories.append(memory)
-        return memories
+    def _streams(self, side: str) -> list[Stream]:
+        return [getattr(block, side) for block in self.blocks]
 
     def _text_condition(self, t: Tensor) -> Tensor:
         embedded: Tensor = self.text_time((t > 0).float())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -105,3 +106,23 @@ class Stream(nn.Module):
         """Add what attention brought (rows, heads, positions, head width), then what the feed-forward network makes."""
         x = torch.addcmul(x, attend.gate, self.attention_out(rearrange(attended, "b h n c -> b n (h c)")))
         return torch.addcmul(x, feed.gate, self.feed_forward(feed.enter(self.norm(x))))
+
+
+def walk(
+    streams: Sequence[Stream],
+    x: Tensor,
+    condition: Tensor,
+    angles: Tensor | None,
+    readable: Tensor,
+    others: Sequence[Memory] | None = None,
+) -> tuple[Tensor, list[Memory]]:
+    """Take one modality through all blocks while the other one does not change; arguments as for ``Stream.alone``.
+
+    Returns:
+        The hidden states, and what each block's stream gives others to read.
+    """
+    memories = []
+    for stream, other in zip(streams, others or [None] * len(streams), strict=True):
+        x, memory = stream.alone(x, condition, angles, readable, other)
+        memories.append(memory)
+    return x, memories
