@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -122,7 +123,7 @@ def walk(
         The hidden states, and what each block's stream gives others to read.
     """
     memories = []
-    for stream, other in zip(streams, others or [None] * len(streams), strict=True):
+    for stream, other in zip(streams, others or repeat(None), strict=False):
         x, memory = stream.alone(x, condition, angles, readable, other)
         memories.append(memory)
     return x, memories
