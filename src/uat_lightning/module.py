@@ -11,8 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from uat_lightning.backbone import Backbone
-from uat_lightning.diffusion import Objective, SquareSampler
-from uat_lightning.tensors import mean_where
+from uat_lightning.diffusion import Objective, OnePass, Passes, SquareSampler
 from uat_lightning.types import Batch, Pair
 
 
@@ -27,6 +26,7 @@ class UATModule(LightningModule):
         text_weight: Weight of the text loss; the audio loss weighs 1.
         optimizer: Makes the optimizer from the trainable parameters.
         scheduler: Makes the learning-rate schedule, stepped once per optimizer step.
+        passes: How a batch goes through the backbone; all rows in one forward where None.
     """
 
     def __init__(
@@ -38,19 +38,17 @@ class UATModule(LightningModule):
         text_weight: float = 0.2,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         scheduler: LRSchedulerCallable | None = None,
+        passes: Passes | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.backbone, self.objectives, self.square = backbone, Pair(audio, text), square
+        self.passes = passes or OnePass()
         self.text_weight, self.build_optimizer, self.build_scheduler = text_weight, optimizer, scheduler
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the total, audio and text losses of a batch; each is a mean over the rows that learn it."""
-        draw = self.square.draw(batch.generation)
-        corrupted = [o.corrupt(clean, t) for o, clean, t in zip(self.objectives, batch.clean, draw.t, strict=True)]
-        predicted = self.backbone(Pair(*(side.noisy for side in corrupted)), draw.t)
-        per_row = [o.loss(p, c) for o, p, c in zip(self.objectives, predicted, corrupted, strict=True)]
-        audio, text = (mean_where(row, learn) for row, learn in zip(per_row, draw.learn, strict=True))
+        audio, text = self.passes.losses(self.backbone, self.objectives, self.square, batch)
         return {"loss": audio + self.text_weight * text, "audio": audio, "text": text}
 
     def training_step(self, batch: Batch) -> Tensor:

@@ -56,6 +56,10 @@ class Sequences:
         """Return a copy in page-locked memory."""
         return Sequences(self.values.pin_memory(), self.lengths.pin_memory())
 
+    def take(self, rows: Tensor | slice) -> Sequences:
+        """Return some rows, padded as they are."""
+        return Sequences(self.values[rows], self.lengths[rows])
+
     def repeat(self, times: int) -> Sequences:
         """Return all rows ``times`` over: first every row once, then every row again."""
         return Sequences(torch.cat([self.values] * times), torch.cat([self.lengths] * times))
@@ -68,10 +72,17 @@ class Batch:
     Args:
         clean: Latents of shape (rows, frames, channels) and token ids of shape (rows, tokens).
         generation: True where a row teaches audio from text, False where it teaches text from audio; bool (rows,).
+        generation_rows: How many are True, known on the host; counted where None.
     """
 
     clean: Pair[Sequences]
     generation: Tensor
+    generation_rows: int | None = None
+
+    def __post_init__(self) -> None:
+        """Count while the rows are still on the host, so that no training step waits for a device to tell."""
+        if self.generation_rows is None:
+            object.__setattr__(self, "generation_rows", int(self.generation.sum()))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -80,8 +91,10 @@ class Batch:
     def to(self, *args: object, **kwargs: object) -> Batch:
         """Move the batch to a device; takes what ``Tensor.to`` takes."""
         clean = Pair(*(side.to(*args, **kwargs) for side in self.clean))
-        return Batch(clean, self.generation.to(*args, **kwargs))  # type: ignore[call-overload]
+        generation: Tensor = self.generation.to(*args, **kwargs)  # type: ignore[call-overload]
+        return Batch(clean, generation, self.generation_rows)
 
     def pin_memory(self) -> Batch:
         """Return a copy in page-locked memory."""
-        return Batch(Pair(*(side.pin_memory() for side in self.clean)), self.generation.pin_memory())
+        clean = Pair(*(side.pin_memory() for side in self.clean))
+        return Batch(clean, self.generation.pin_memory(), self.generation_rows)

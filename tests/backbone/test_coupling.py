@@ -109,14 +109,6 @@ def test_what_stays_is_computed_once(monkeypatch):
     velocity(noisy.audio, t.audio)
 
 
-@torch.no_grad()
-def test_a_condition_that_is_noisy_itself_is_not_remembered():
-    backbone, noisy, t = network(Isolated()), some(), times([0.4] * 4, [0.6] * 4)
-    whole = backbone(noisy, t)
-    assert_equal(backbone.given_text(noisy.text, t.text)(noisy.audio, t.audio), whole.audio, noisy.audio.mask)
-    assert_equal(backbone.given_audio(noisy.audio, t.audio)(noisy.text, t.text), whole.text, noisy.text.mask)
-
-
 def test_any_backbone_offers_both_ways():
     class Sum(Backbone):
         def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:

@@ -48,15 +48,20 @@ class Backbone(Configurable, nn.Module, ABC):
 
         Args:
             text: Token ids (rows, tokens).
-            t: Noise levels of the text, (rows,).
+            t: 0 for rows whose text is the condition, 1 for the null condition, (rows,).
         """
         return lambda audio, t_audio: self(Pair(audio, text), Pair(t_audio, t)).audio
 
-    def given_audio(self, audio: Sequences, t: Tensor) -> OneSided:
+    def given_audio(self, audio: Sequences, t: Tensor, canvases: int = 1) -> OneSided:
         """Return the text logits as a function of (noisy token ids, their times) under audio that stays.
+
+        A backbone whose audio stream does not read the text computes it once here, for all canvases and all calls.
 
         Args:
             audio: Latents (rows, frames, latent_width).
-            t: Noise levels of the audio, (rows,).
+            t: 0 for rows whose audio is the condition, 1 for the null condition, (rows,).
+            canvases: Texts to each row of audio: the token ids have ``canvases`` times as many rows, one text for
+                every row first, then the next for every row.
         """
+        audio, t = audio.repeat(canvases), t.repeat(canvases)
         return lambda text, t_text: self(Pair(audio, text), Pair(t, t_text)).text

@@ -12,7 +12,13 @@ from uat_lightning.types import Pair
 
 
 class Coupling(Configurable, ABC):
-    """Decides, row by row, which stream may read the other."""
+    """Decides, row by row, which stream may read the other.
+
+    Attributes:
+        isolates: Whether no stream at ``t = 0`` reads a noisy one, and none at ``t = 1`` is read.
+    """
+
+    isolates: bool
 
     @abstractmethod
     def reads(self, t: Pair[Tensor]) -> Pair[Tensor]:
@@ -25,6 +31,8 @@ class Coupling(Configurable, ABC):
 
 class Joint(Coupling):
     """Either stream always reads the other."""
+
+    isolates = False
 
     def reads(self, t: Pair[Tensor]) -> Pair[Tensor]:
         """Return True everywhere."""
@@ -39,6 +47,8 @@ class Isolated(Coupling):
     and values serve all steps. A condition at ``t = 1`` (pure noise, or every token masked) is the null condition and
     is not read at all. Two noisy streams read each other.
     """
+
+    isolates = True
 
     def reads(self, t: Pair[Tensor]) -> Pair[Tensor]:
         """Return True where the other stream has something to say and is not the noisier side of a condition."""

@@ -78,7 +78,7 @@ class DualStreamTransformer(Backbone):
 
     def given_text(self, text: Sequences, t: Tensor) -> OneSided:
         """Return the velocity under a text that stays; its stream is computed once where it cannot read the audio."""
-        if not self._stays(Pair(torch.full_like(t, 0.5), t)):
+        if not self.coupling.isolates:
             return super().given_text(text, t)
         embedded, condition = self._embed(text.values), self._text_condition(t)
         _, memories = walk(self._streams("text"), embedded, condition, None, text.mask)
@@ -93,26 +93,24 @@ class DualStreamTransformer(Backbone):
 
         return velocity
 
-    def given_audio(self, audio: Sequences, t: Tensor) -> OneSided:
+    def given_audio(self, audio: Sequences, t: Tensor, canvases: int = 1) -> OneSided:
         """Return the logits under audio that stays; its stream is computed once where it cannot read the text."""
-        if not self._stays(Pair(t, torch.full_like(t, 0.5))):
-            return super().given_audio(audio, t)
+        if not self.coupling.isolates:
+            return super().given_audio(audio, t, canvases)
         embedded, condition = self.audio_in(audio.values), self.audio_time(t)
-        _, memories = walk(self._streams("audio"), embedded, condition, self._angles(audio), audio.mask)
+        _, once = walk(self._streams("audio"), embedded, condition, self._angles(audio), audio.mask)
+        memories = [memory.repeat(canvases) for memory in once]
+        mask, t_audio = audio.mask.repeat(canvases, 1), t.repeat(canvases)
 
         def logits(text: Sequences, t_text: Tensor) -> Tensor:
-            reads = self.coupling.reads(Pair(t, t_text)).text
-            readable = torch.cat([text.mask, audio.mask & reads[:, None]], dim=1)
+            reads = self.coupling.reads(Pair(t_audio, t_text)).text
+            readable = torch.cat([text.mask, mask & reads[:, None]], dim=1)
             x, condition = self._embed(text.values), self._text_condition(t_text)
             x, _ = walk(self._streams("text"), x, condition, None, readable, memories)
             out: Tensor = self.text_head(x)
             return out
 
         return logits
-
-    def _stays(self, t: Pair[Tensor]) -> bool:
-        """Say whether no row has streams that read each other, so that one of them may be computed alone."""
-        return not bool(torch.logical_and(*self.coupling.reads(t)).any())
 
     def _streams(self, side: str) -> list[Stream]:
         return [getattr(block, side) for block in self.blocks]

@@ -21,6 +21,10 @@ class Memory(NamedTuple):
     key: Tensor
     value: Tensor
 
+    def repeat(self, times: int) -> Memory:
+        """Return all rows ``times`` over: first every row once, then every row again."""
+        return Memory(*(part.repeat(times, 1, 1, 1) for part in self))
+
 
 class Asked(NamedTuple):
     """What a stream brings to attention in one block.

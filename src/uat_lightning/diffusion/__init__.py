@@ -17,6 +17,7 @@ logits         --                     --                  log p(x_0 | x_t)   the
 from uat_lightning.diffusion.base import Corrupted, Objective
 from uat_lightning.diffusion.continuous import RectifiedFlow
 from uat_lightning.diffusion.discrete import MaskedAbsorbing
+from uat_lightning.diffusion.passes import OnePass, Passes, PassPerDirection
 from uat_lightning.diffusion.square import Conditional, Draw, SquareSampler
 from uat_lightning.diffusion.times import LogitNormal, TimeSampler, Uniform
 
@@ -27,6 +28,9 @@ __all__ = [
     "LogitNormal",
     "MaskedAbsorbing",
     "Objective",
+    "OnePass",
+    "PassPerDirection",
+    "Passes",
     "RectifiedFlow",
     "SquareSampler",
     "TimeSampler",
