@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -60,6 +60,10 @@ class Sequences:
         """Return some rows, padded as they are."""
         return Sequences(self.values[rows], self.lengths[rows])
 
+    def followed_by(self, others: Sequences) -> Sequences:
+        """Return these rows and then others of the same padded length."""
+        return Sequences(torch.cat([self.values, others.values]), torch.cat([self.lengths, others.lengths]))
+
     def repeat(self, times: int) -> Sequences:
         """Return all rows ``times`` over: first every row once, then every row again."""
         return Sequences(torch.cat([self.values] * times), torch.cat([self.lengths] * times))
@@ -72,11 +76,14 @@ class Batch:
     Args:
         clean: Latents of shape (rows, frames, channels) and token ids of shape (rows, tokens).
         generation: True where a row teaches audio from text, False where it teaches text from audio; bool (rows,).
-        generation_rows: How many are True, known on the host; counted where None.
+        further: Further captions of the captioning rows: one more for each of them, then the next for each, and so on;
+            no rows where None.
+        generation_rows: How many rows teach audio from text, known on the host; counted where None.
     """
 
     clean: Pair[Sequences]
     generation: Tensor
+    further: Sequences | None = None
     generation_rows: int | None = None
 
     def __post_init__(self) -> None:
@@ -88,13 +95,26 @@ class Batch:
         """Return the number of rows."""
         return len(self.generation)
 
+    @property
+    def captions(self) -> int:
+        """Captions of each captioning row."""
+        heard = len(self) - (self.generation_rows or 0)
+        return 1 if self.further is None else 1 + len(self.further) // max(heard, 1)
+
+    def sorted(self) -> Pair[Sequences]:
+        """Return the generation rows, then the captioning rows, and in the text all further captions after them."""
+        order = self.generation.logical_not().argsort(stable=True)
+        audio, text = (side.take(order) for side in self.clean)
+        return Pair(audio, text if self.further is None else text.followed_by(self.further))
+
     def to(self, *args: object, **kwargs: object) -> Batch:
         """Move the batch to a device; takes what ``Tensor.to`` takes."""
-        clean = Pair(*(side.to(*args, **kwargs) for side in self.clean))
-        generation: Tensor = self.generation.to(*args, **kwargs)  # type: ignore[call-overload]
-        return Batch(clean, generation, self.generation_rows)
+        return self._with(lambda part: part.to(*args, **kwargs))
 
     def pin_memory(self) -> Batch:
         """Return a copy in page-locked memory."""
-        clean = Pair(*(side.pin_memory() for side in self.clean))
-        return Batch(clean, self.generation.pin_memory(), self.generation_rows)
+        return self._with(lambda part: part.pin_memory())
+
+    def _with(self, change: Callable[[Any], Any]) -> Batch:
+        further = None if self.further is None else change(self.further)
+        return Batch(Pair(*map(change, self.clean)), change(self.generation), further, self.generation_rows)

@@ -14,7 +14,8 @@ from uat_lightning.codec import MelCodec
 from uat_lightning.data.audio_text import PlannedBatches, ValidationBatches, check_parts
 from uat_lightning.data.encode import encode, read
 from uat_lightning.data.plan import Plan
-from uat_lightning.data.soundscapes.datamodule import SoundscapesDataModule
+from uat_lightning.data.soundscapes import Soundscapes
+from uat_lightning.data.soundscapes.datamodule import SoundscapesDataModule, SoundscapesSource
 from uat_lightning.text import BytePairTokenizer
 
 
@@ -142,6 +143,20 @@ def test_validation_sees_every_clip_once_in_either_direction(tmp_path: Path, row
         seen += [row for step in range(len(batches)) for row in rows_of(batches[step])]
     captions = [data.tokenizer.encode([f"tone number {index}"]).values[0].tolist() for index in range(5)]
     assert sorted((row[1], row[2]) for row in seen) == sorted((ids, side) for ids in captions for side in (True, False))
+
+
+def test_a_captioning_row_brings_further_captions_of_its_own_clip(tiny_codec, tiny_tokenizer, clips):
+    source = SoundscapesSource(Soundscapes(shortest=1.0, longest=1.5), "train", len(clips))
+    store = encode(source, tiny_codec, tiny_tokenizer, 0, "Encoding")
+    batch = PlannedBatches(store, Plan(len(clips), 4, seed=1), tiny_tokenizer, captions=3)[0]
+    heard = (~batch.generation).nonzero()[:, 0]
+    said = tiny_tokenizer.decode(batch.clean.text.values[heard].repeat(2, 1))
+    further = tiny_tokenizer.decode(batch.further.values)
+    assert len(further) == 2 * len(heard) == 4
+    for first, other in zip(said, further, strict=True):
+        (clip,) = [clip for clip in clips if first in clip.captions]
+        assert other in clip.captions
+        assert other != first
 
 
 def test_crops_keep_the_asked_seconds(tmp_path: Path):

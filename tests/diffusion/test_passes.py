@@ -40,11 +40,16 @@ def network(coupling: Joint | Isolated) -> DualStreamTransformer:
     return backbone
 
 
-def batch(*generation: bool) -> Batch:
-    rows = len(generation)
+def batch(*generation: bool, captions: int = 1) -> Batch:
+    """Return rows whose captioning rows have several captions each, all different."""
+    rows, heard = len(generation), generation.count(False)
     audio = Sequences(torch.randn(rows, 7, WIDTH), torch.tensor([7, 3, 5, 6, 2])[:rows])
-    text = Sequences(torch.randint(3, VOCABULARY, (rows, CANVAS)), torch.tensor([6, 2, 4, 5, 3])[:rows])
-    return Batch(Pair(audio, text), torch.tensor(generation))
+    further = texts(heard * (captions - 1)) if captions > 1 else None
+    return Batch(Pair(audio, texts(rows)), torch.tensor(generation), further)
+
+
+def texts(rows: int) -> Sequences:
+    return Sequences(torch.randint(3, VOCABULARY, (rows, CANVAS)), torch.randint(1, CANVAS + 1, (rows,)))
 
 
 def score(passes: Passes, backbone: Backbone, rows: Batch) -> Pair[Tensor]:
@@ -52,56 +57,48 @@ def score(passes: Passes, backbone: Backbone, rows: Batch) -> Pair[Tensor]:
 
 
 @pytest.mark.parametrize("coupling", [Joint(), Isolated()])
-@pytest.mark.parametrize("canvases", [1, 3])
-def test_one_pass_and_a_pass_per_direction_give_the_same_losses(coupling, canvases, monkeypatch):
-    backbone, rows = network(coupling), batch(True, False, False, True, False)
+@pytest.mark.parametrize("captions", [1, 3])
+def test_one_pass_and_a_pass_per_direction_give_the_same_losses(coupling, captions, monkeypatch):
+    backbone, rows = network(coupling), batch(True, False, False, True, False, captions=captions)
     monkeypatch.setattr(torch, "randn", lambda shape, **_: torch.linspace(-1, 1, WIDTH).expand(shape))
     expected = score(OnePass(), backbone, rows)
-    found = score(PassPerDirection(canvases), backbone, rows)
+    found = score(PassPerDirection(), backbone, rows)
     torch.testing.assert_close(found.audio, expected.audio)
     torch.testing.assert_close(found.text, expected.text)
 
 
-def test_isolated_audio_is_computed_once_for_all_canvases(monkeypatch):
-    backbone, rows = network(Isolated()), batch(True, False, False, False)
+@pytest.mark.parametrize("passes", [OnePass(), PassPerDirection()])
+def test_every_caption_is_learned_under_its_own_audio(passes):
+    backbone, rows = network(Isolated()), batch(False, True, False, captions=2)
+    first, second = (rows.clean.audio.take(torch.tensor([row])) for row in (0, 2))
+    said = [
+        (first, rows.clean.text, 0),
+        (second, rows.clean.text, 2),
+        (first, rows.further, 0),
+        (second, rows.further, 1),
+    ]
+    alone = []
+    for audio, text, row in said:
+        pair = Pair(audio, text.take(torch.tensor([row])))
+        alone.append(score(OnePass(), backbone, Batch(pair, torch.tensor([False]))).text)
+    torch.testing.assert_close(score(passes, backbone, rows).text, torch.stack(alone).mean())
+
+
+def test_isolated_audio_is_computed_once_for_all_captions(monkeypatch):
+    backbone, rows = network(Isolated()), batch(True, False, False, False, captions=4)
     heard = []
     embed = backbone.audio_in.forward
     monkeypatch.setattr(backbone.audio_in, "forward", lambda x: heard.append(len(x)) or embed(x))
-    score(PassPerDirection(canvases=4), backbone, rows)
+    score(PassPerDirection(), backbone, rows)
     assert heard == [1, 3]
 
 
-def test_every_canvas_is_masked_anew():
-    seen = []
-
-    class Watched(DualStreamTransformer):
-        def given_audio(self, audio, t, canvases=1):
-            predict = super().given_audio(audio, t, canvases)
-            return lambda text, t_text: seen.append(text.values) or predict(text, t_text)
-
-    class Half(Fixed):
-        def draw(self, generation: Tensor, *_: object) -> Draw:
-            return Draw(Pair(generation * 0.5, (~generation) * 0.5), Pair(generation, ~generation))
-
-    torch.manual_seed(0)
-    backbone = Watched(WIDTH, VOCABULARY, CANVAS, width=32, depth=1, heads=2, coupling=Isolated())
-    PassPerDirection(6).losses(backbone, Pair(RectifiedFlow(), MaskedAbsorbing()), Half(), batch(False))
-    masked = {tuple((row == 2).tolist()) for row in seen[0]}
-    assert len(seen[0]) == 6
-    assert len(masked) > 2
-
-
-@pytest.mark.parametrize("passes", [OnePass(), PassPerDirection(2)])
+@pytest.mark.parametrize("passes", [OnePass(), PassPerDirection()])
 @pytest.mark.parametrize("generation", [True, False])
 def test_a_direction_without_rows_loses_nothing_and_still_gives_every_weight_a_gradient(passes, generation):
     backbone = network(Isolated())
-    losses = score(passes, backbone, batch(generation, generation))
+    losses = score(passes, backbone, batch(generation, generation, captions=1 if generation else 2))
     (losses.audio + losses.text).backward()
     assert float(losses.text if generation else losses.audio) == 0
     assert float(losses.audio if generation else losses.text) > 0
     assert [name for name, weight in backbone.named_parameters() if weight.grad is None] == []
-
-
-def test_no_canvas_is_refused():
-    with pytest.raises(ValueError, match="canvases must be at least 1"):
-        PassPerDirection(0)

@@ -52,16 +52,16 @@ class Backbone(Configurable, nn.Module, ABC):
         """
         return lambda audio, t_audio: self(Pair(audio, text), Pair(t_audio, t)).audio
 
-    def given_audio(self, audio: Sequences, t: Tensor, canvases: int = 1) -> OneSided:
+    def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided:
         """Return the text logits as a function of (noisy token ids, their times) under audio that stays.
 
-        A backbone whose audio stream does not read the text computes it once here, for all canvases and all calls.
+        A backbone whose audio stream does not read the text computes it once here, for all captions and all calls.
 
         Args:
             audio: Latents (rows, frames, latent_width).
             t: 0 for rows whose audio is the condition, 1 for the null condition, (rows,).
-            canvases: Texts to each row of audio: the token ids have ``canvases`` times as many rows, one text for
+            captions: Texts to each row of audio: the token ids have ``captions`` times as many rows, one text for
                 every row first, then the next for every row.
         """
-        audio, t = audio.repeat(canvases), t.repeat(canvases)
+        audio, t = audio.repeat(captions), t.repeat(captions)
         return lambda text, t_text: self(Pair(audio, text), Pair(t, t_text)).text

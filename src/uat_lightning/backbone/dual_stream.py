@@ -93,14 +93,14 @@ class DualStreamTransformer(Backbone):
 
         return velocity
 
-    def given_audio(self, audio: Sequences, t: Tensor, canvases: int = 1) -> OneSided:
+    def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided:
         """Return the logits under audio that stays; its stream is computed once where it cannot read the text."""
         if not self.coupling.isolates:
-            return super().given_audio(audio, t, canvases)
+            return super().given_audio(audio, t, captions)
         embedded, condition = self.audio_in(audio.values), self.audio_time(t)
         _, once = walk(self._streams("audio"), embedded, condition, self._angles(audio), audio.mask)
-        memories = [memory.repeat(canvases) for memory in once]
-        mask, t_audio = audio.mask.repeat(canvases, 1), t.repeat(canvases)
+        memories = [memory.repeat(captions) for memory in once]
+        mask, t_audio = audio.mask.repeat(captions, 1), t.repeat(captions)
 
         def logits(text: Sequences, t_text: Tensor) -> Tensor:
             reads = self.coupling.reads(Pair(t_audio, t_text)).text

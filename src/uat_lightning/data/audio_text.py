@@ -21,7 +21,7 @@ from uat_lightning.data.plan import Plan, Rows
 from uat_lightning.data.source import Source
 from uat_lightning.data.store import LatentStore
 from uat_lightning.text import Tokenizer
-from uat_lightning.types import Batch
+from uat_lightning.types import Batch, Sequences
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class PlannedBatches(Dataset[Batch]):
         rank: This process among all.
         world_size: Number of processes.
         longest: Latent frames kept of a clip; all where None.
+        captions: Captions of each captioning row.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class PlannedBatches(Dataset[Batch]):
         rank: int = 0,
         world_size: int = 1,
         longest: int | None = None,
+        captions: int = 1,
     ) -> None:
-        self.store, self.plan, self.rank, self.world_size, self.longest = store, plan, rank, world_size, longest
+        self.store, self.plan, self.rank, self.world_size = store, plan, rank, world_size
+        self.longest, self.captions = longest, captions
         self.canvas, self.pad_id = tokenizer.canvas, tokenizer.pad_id
 
     def __getitem__(self, step: int) -> Batch:
@@ -56,7 +59,16 @@ class PlannedBatches(Dataset[Batch]):
 
     def _batch(self, rows: Rows) -> Batch:
         clean = self.store.pairs(rows.clips, rows.choices, rows.crops, self.canvas, self.pad_id, self.longest)
-        return Batch(clean, torch.from_numpy(rows.generation.copy()))
+        return Batch(clean, torch.from_numpy(rows.generation.copy()), self._further(rows))
+
+    def _further(self, rows: Rows) -> Sequences | None:
+        """Return the captioning rows' other captions; where a clip has too few, they come round again."""
+        if self.captions == 1:
+            return None
+        turns = np.arange(1, self.captions)[:, None] / self.captions
+        choices = np.mod(rows.choices[~rows.generation] + turns, 1.0).ravel()
+        clips = np.tile(rows.clips[~rows.generation], self.captions - 1)
+        return self.store.captions_of(clips, choices, self.canvas, self.pad_id)
 
 
 class ValidationBatches(PlannedBatches):
@@ -119,6 +131,7 @@ class AudioTextDataModule(LightningDataModule):
         tokenizer: Turns captions into token ids.
         batch_size: Rows of a global batch, over all ranks and both directions.
         generation_share: Share of the rows that teach audio from text, 0 to 1.
+        captions: Captions that a captioning row is trained on at once, drawn from its clip's.
         epoch_steps: Steps that make an epoch; one pass over the clips where None.
         longest_seconds: Seconds kept of a clip, cropped anew at each visit; all where None.
         fit_clips: Training clips that codec and tokenizer are fitted to.
@@ -133,6 +146,7 @@ class AudioTextDataModule(LightningDataModule):
         tokenizer: Tokenizer,
         batch_size: int = 64,
         generation_share: float = 0.5,
+        captions: int = 1,
         epoch_steps: int | None = None,
         longest_seconds: float | None = None,
         fit_clips: int = 2000,
@@ -143,7 +157,7 @@ class AudioTextDataModule(LightningDataModule):
         super().__init__()
         self.codec, self.tokenizer, self.batch_size = codec, tokenizer, batch_size
         self.generation_share, self.epoch_steps, self.longest_seconds = generation_share, epoch_steps, longest_seconds
-        self.fit_clips, self.workers, self.seed = fit_clips, workers, seed
+        self.captions, self.fit_clips, self.workers, self.seed = captions, fit_clips, workers, seed
         self.cache = Path(cache) if cache else default_cache()
         self._stores: dict[str, LatentStore] = {}
 
@@ -207,7 +221,8 @@ class AudioTextDataModule(LightningDataModule):
         plan = self.plan("train")
         more = max(plan.generation_rows, plan.rows - plan.generation_rows)
         per_epoch = self.epoch_steps or max(1, plan.clips // more)
-        batches = PlannedBatches(self._stores["train"], plan, self.tokenizer, *self._ranks(), self._longest())
+        store, where = self._stores["train"], (*self._ranks(), self._longest())
+        batches = PlannedBatches(store, plan, self.tokenizer, *where, captions=self.captions)
         return DataLoader(batches, batch_size=None, sampler=RemainingSteps(self, per_epoch))
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -218,8 +233,8 @@ class AudioTextDataModule(LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the order depends on; the position is Lightning's own progress."""
-        crops = {"longest_seconds": self.longest_seconds, "epoch_steps": self.epoch_steps}
-        return {"plan": vars(self.plan("train")), "data": self.folder.name, **crops}
+        rows = {key: getattr(self, key) for key in ("longest_seconds", "captions", "epoch_steps")}
+        return {"plan": vars(self.plan("train")), "data": self.folder.name, **rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Refuse to go on training with another order than the checkpoint's.

@@ -42,14 +42,8 @@ class FolderDataModule(AudioTextDataModule):
         validation_split: Split or fold of the manifest to validate on.
         validation_share: Share of the files to validate on otherwise, 0 to 1; at least one.
         longest_file: Seconds of a clip that are read; longer clips are left out and reported: name parts of them.
-        batch_size: Rows of a global batch, over all ranks and both directions.
-        generation_share: Share of the rows that teach audio from text, 0 to 1.
-        epoch_steps: Steps that make an epoch; one pass over the clips where None.
         longest_seconds: Seconds kept of a clip, cropped anew at each visit; all where None.
-        fit_clips: Training clips that codec and tokenizer are fitted to.
-        workers: Processes that read and encode clips.
-        seed: Seed of the data order.
-        cache: Folder of encoded data; ``$UAT_CACHE`` or the user's cache folder where None.
+        settings: Those of ``AudioTextDataModule``.
     """
 
     def __init__(
@@ -62,27 +56,10 @@ class FolderDataModule(AudioTextDataModule):
         validation_split: str = "validation",
         validation_share: float = 0.05,
         longest_file: float = 120.0,
-        batch_size: int = 64,
-        generation_share: float = 0.5,
-        epoch_steps: int | None = None,
         longest_seconds: float | None = 10.0,
-        fit_clips: int = 2000,
-        workers: int = 2,
-        seed: int = 0,
-        cache: str | None = None,
+        **settings: Any,  # noqa: ANN401
     ) -> None:
-        super().__init__(
-            codec,
-            tokenizer,
-            batch_size,
-            generation_share,
-            epoch_steps,
-            longest_seconds,
-            fit_clips,
-            workers,
-            seed,
-            cache,
-        )
+        super().__init__(codec, tokenizer, longest_seconds=longest_seconds, **settings)
         self.root, self.manifest, self.validation_manifest = Path(root).expanduser(), manifest, validation_manifest
         self.validation_split, self.validation_share = validation_split.lower(), validation_share
         self.longest_file = longest_file

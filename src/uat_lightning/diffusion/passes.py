@@ -33,14 +33,15 @@ class Passes(Configurable, ABC):
 
 
 class OnePass(Passes):
-    """All rows in one forward, each with its own pair of times."""
+    """All rows in one forward, each with its own pair of times; audio with several captions comes once for each."""
 
     def losses(
         self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch
     ) -> Pair[Tensor]:
         """Score every row on both sides, and count the side that it learns."""
-        draw = square.draw(batch.generation)
-        corrupted = [o.corrupt(clean, t) for o, clean, t in zip(objectives, batch.clean, draw.t, strict=True)]
+        clean, generation = _each_caption(batch)
+        draw = square.draw(generation)
+        corrupted = [o.corrupt(rows, t) for o, rows, t in zip(objectives, clean, draw.t, strict=True)]
         predicted = backbone(Pair(*(side.noisy for side in corrupted)), draw.t)
         per_row = [o.loss(p, c) for o, p, c in zip(objectives, predicted, corrupted, strict=True)]
         return Pair(*(mean_where(row, learn) for row, learn in zip(per_row, draw.learn, strict=True)))
@@ -49,44 +50,28 @@ class OnePass(Passes):
 class PassPerDirection(Passes):
     """Generation rows under their text, captioning rows under their audio, without the outputs that nobody scores.
 
-    A captioning row may have several canvases, each masked anew. Where the backbone isolates clean audio, its stream
-    is computed once for all of them: the text then learns from several times as many draws for little more work.
-
-    Args:
-        canvases: Masked canvases of each captioning row.
+    Where the backbone isolates clean audio, its stream is computed once for all captions of a row: the text learns
+    from several captions for little more work than from one.
     """
-
-    def __init__(self, canvases: int = 1) -> None:
-        if canvases < 1:
-            raise ValueError(f"canvases must be at least 1, got {canvases}")
-        self.canvases = canvases
 
     def losses(
         self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch
     ) -> Pair[Tensor]:
-        """Draw noise levels for all rows and canvases together, then take one direction after the other."""
-        rows, count = self._rows(batch), batch.generation_rows or 0
-        clean = Pair(*(side.take(rows) for side in batch.clean))
-        t = square.draw(batch.generation[rows]).t
-        generation, captioning = slice(count), slice(count, None)
-        audio = _generation_loss(backbone, objectives, _part(clean, generation), Pair(*(x[generation] for x in t)))
-        text = self._captioning_loss(backbone, objectives, _part(clean, captioning), Pair(*(x[captioning] for x in t)))
-        return Pair(audio, text)
+        """Draw noise levels for all rows and captions together, then take one direction after the other."""
+        count, (clean, generation) = batch.generation_rows or 0, _each_caption(batch)
+        t = square.draw(generation).t
+        rows, captions = slice(count), slice(count, None)
+        audio = _generation_loss(backbone, objectives, _take(clean, rows), Pair(t.audio[rows], t.text[rows]))
+        at = Pair(t.audio[captions], t.text[captions])
+        return Pair(audio, _captioning_loss(backbone, objectives, _take(clean, captions), at, batch.captions))
 
-    def _rows(self, batch: Batch) -> Tensor:
-        """Return the places of the generation rows, then those of the captioning rows once for each canvas."""
-        order = batch.generation.logical_not().argsort(stable=True)
-        count = batch.generation_rows or 0
-        return torch.cat([order[:count], order[count:].repeat(self.canvases)])
 
-    def _captioning_loss(
-        self, backbone: Backbone, objectives: Pair[Objective], clean: Pair[Sequences], t: Pair[Tensor]
-    ) -> Tensor:
-        once = slice(len(clean.audio) // self.canvases)
-        audio = objectives.audio.corrupt(clean.audio.take(once), t.audio[once]).noisy
-        corrupted = objectives.text.corrupt(clean.text, t.text)
-        logits = backbone.given_audio(audio, t.audio[once], self.canvases)(corrupted.noisy, t.text)
-        return _mean(objectives.text.loss(logits, corrupted))
+def _each_caption(batch: Batch) -> tuple[Pair[Sequences], Tensor]:
+    """Return a row for every caption, those of generation rows first, and whether it teaches generation."""
+    count, clean = batch.generation_rows or 0, batch.sorted()
+    audio, heard = clean.audio.take(slice(count)), clean.audio.take(slice(count, None))
+    places = torch.arange(len(clean.text), device=batch.generation.device)
+    return Pair(audio.followed_by(heard.repeat(batch.captions)), clean.text), places < count
 
 
 def _generation_loss(
@@ -98,7 +83,18 @@ def _generation_loss(
     return _mean(objectives.audio.loss(velocity, corrupted))
 
 
-def _part(clean: Pair[Sequences], rows: slice) -> Pair[Sequences]:
+def _captioning_loss(
+    backbone: Backbone, objectives: Pair[Objective], clean: Pair[Sequences], t: Pair[Tensor], captions: int
+) -> Tensor:
+    """Score several captions to every audio: those of the first come with the audio of all."""
+    once = slice(len(clean.text) // captions)
+    audio = objectives.audio.corrupt(clean.audio.take(once), t.audio[once]).noisy
+    corrupted = objectives.text.corrupt(clean.text, t.text)
+    logits = backbone.given_audio(audio, t.audio[once], captions)(corrupted.noisy, t.text)
+    return _mean(objectives.text.loss(logits, corrupted))
+
+
+def _take(clean: Pair[Sequences], rows: slice) -> Pair[Sequences]:
     return Pair(clean.audio.take(rows), clean.text.take(rows))
 
 

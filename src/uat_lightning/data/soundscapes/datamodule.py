@@ -43,13 +43,7 @@ class SoundscapesDataModule(AudioTextDataModule):
         validation_clips: Clips to validate on.
         shortest: Shortest clip, in seconds.
         longest: Longest clip, in seconds.
-        batch_size: Rows of a global batch, over all ranks and both directions.
-        generation_share: Share of the rows that teach audio from text, 0 to 1.
-        epoch_steps: Steps that make an epoch; one pass over the clips where None.
-        fit_clips: Training clips that codec and tokenizer are fitted to.
-        workers: Processes that make and encode clips.
-        seed: Seed of the clips and of the data order.
-        cache: Folder of encoded data; ``$UAT_CACHE`` or the user's cache folder where None.
+        settings: Those of ``AudioTextDataModule``; its seed is the clips' as well.
     """
 
     def __init__(
@@ -60,19 +54,11 @@ class SoundscapesDataModule(AudioTextDataModule):
         validation_clips: int = 256,
         shortest: float = 3.0,
         longest: float = 4.0,
-        batch_size: int = 64,
-        generation_share: float = 0.5,
-        epoch_steps: int | None = None,
-        fit_clips: int = 2000,
-        workers: int = 2,
-        seed: int = 0,
-        cache: str | None = None,
+        **settings: Any,  # noqa: ANN401
     ) -> None:
-        super().__init__(
-            codec, tokenizer, batch_size, generation_share, epoch_steps, None, fit_clips, workers, seed, cache
-        )
+        super().__init__(codec, tokenizer, **settings)
         self.counts = {"train": train_clips, "validation": validation_clips}
-        self.soundscapes = Soundscapes(seed, codec.sample_rate, shortest, longest)
+        self.soundscapes = Soundscapes(self.seed, codec.sample_rate, shortest, longest)
 
     def source(self, split: str) -> Source:
         """Return the clips of a split."""
