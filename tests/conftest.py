@@ -21,7 +21,15 @@ ROOT = Path(__file__).resolve().parents[1]
 CODEC = {"latent_width": 4, "mel_bands": 16, "window": 512, "mel_hop": 256, "patch": 4, "iterations": 4}
 TOKENIZER = {"canvas": 32, "vocabulary_size": 256}
 BACKBONE = {"latent_width": 4, "vocabulary_size": 256, "canvas": 32, "width": 32, "depth": 1, "heads": 2}
-DATA = {"train_clips": 8, "validation_clips": 4, "shortest": 1.0, "longest": 1.5, "batch_size": 4, "workers": 0}
+DATA = {
+    "train_clips": 8,
+    "validation_clips": 4,
+    "test_clips": 2,
+    "shortest": 1.0,
+    "longest": 1.5,
+    "batch_size": 4,
+    "workers": 0,
+}
 
 
 @pytest.fixture(scope="session")

@@ -199,7 +199,7 @@ def test_fit_refuses(args: list[str], says: str, refused: Refused) -> None:
 def test_what_comes_up_inside_fit_ends_it_with_one_line(
     option: str, says: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = ["train_clips=12", "validation_clips=3", "fit_clips=8", "workers=0", f"cache={place}"]
+    data = ["train_clips=12", "validation_clips=3", "test_clips=2", "fit_clips=8", "workers=0", f"cache={place}"]
     few = [f"--data.init_args.{setting}" for setting in data]
     with pytest.raises(SystemExit) as left:
         main(["fit", "--config=quickstart", *few, "--trainer.max_steps=1", option])

@@ -30,6 +30,7 @@ OWN = {
     "quickstart.yaml": [
         "--data.init_args.train_clips=12",
         "--data.init_args.validation_clips=3",
+        "--data.init_args.test_clips=3",
         "--data.init_args.fit_clips=8",
         "--data.init_args.epoch_steps=2",
     ],
@@ -90,6 +91,8 @@ def test_last_starts_anew_then_goes_on_and_its_checkpoint_can_be_loaded_alone(
     main(tiny("quickstart", "--ckpt_path=last", "--trainer.max_steps=3"))
     assert torch.load(last, weights_only=True)["global_step"] == 3
     main(["validate", *tiny("quickstart")[1:], f"--ckpt_path={last}"])
+    main(["test", *tiny("quickstart")[1:], f"--ckpt_path={last}"])
+    assert "test/text" in capsys.readouterr().out
     assert UATModule.load_from_checkpoint(last).backbone.init_args["width"] == 32
     with pytest.raises(SystemExit) as left:
         main(tiny("quickstart", "--ckpt_path=last", "--model.init_args.backbone.init_args.depth=2"))

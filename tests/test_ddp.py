@@ -10,7 +10,7 @@ import torch
 
 from toy_training import ToneData, toy_module
 from uat_lightning.callbacks.rank_seed import step_seed
-from uat_lightning.data.audio_text import PlannedBatches, ValidationBatches
+from uat_lightning.data.audio_text import PlannedBatches, WholeSplit
 
 STEPS, RANKS = 4, 2
 SCRIPT = """
@@ -103,9 +103,7 @@ def test_validation_weighs_the_ranks_rows_though_the_last_batch_is_uneven(ranks)
     sizes = []
     with torch.no_grad():
         for rank in range(RANKS):
-            batches = ValidationBatches(
-                data._stores["validation"], data.plan("validation"), data.tokenizer, rank, RANKS
-            )
+            batches = WholeSplit(data._stores["validation"], data.plan("validation"), data.tokenizer, rank, RANKS)
             for step in range(len(batches)):
                 batch = batches[step]
                 torch.manual_seed(step_seed(5, 1, rank, step))

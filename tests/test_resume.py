@@ -94,7 +94,15 @@ def test_a_checkpoint_made_in_python_is_read_without_unpickling(uninterrupted):
 
 def config(folder: Path, cache: Path, steps: int = 10) -> Path:
     part = lambda path, **init_args: {"class_path": path, "init_args": init_args}  # noqa: E731
-    data = {"train_clips": 8, "validation_clips": 2, "shortest": 1.0, "longest": 1.2, "batch_size": 4, "workers": 0}
+    data = {
+        "train_clips": 8,
+        "validation_clips": 2,
+        "test_clips": 2,
+        "shortest": 1.0,
+        "longest": 1.2,
+        "batch_size": 4,
+        "workers": 0,
+    }
     settings = {
         "seed_everything": 0,
         "trainer": {

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 TRAINING = {
     "fit": "train a model: --config quickstart.yaml; go on with --ckpt_path last",
     "validate": "score a checkpoint on the validation clips",
-    "test": "score a checkpoint on test clips, with a module that has a test_step",
+    "test": "score a checkpoint on the test clips",
     "predict": "run a checkpoint over a dataset, with a module that has a predict_step",
 }
 DOORS = {

@@ -59,7 +59,14 @@ class UATModule(LightningModule):
 
     def validation_step(self, batch: Batch) -> None:
         """Score one validation batch."""
-        losses = {f"validation/{name}": value for name, value in self.losses(batch).items()}
+        self._log_whole("validation", batch)
+
+    def test_step(self, batch: Batch) -> None:
+        """Score one test batch."""
+        self._log_whole("test", batch)
+
+    def _log_whole(self, split: str, batch: Batch) -> None:
+        losses = {f"{split}/{name}": value for name, value in self.losses(batch).items()}
         self.log_dict(losses, batch_size=len(batch), sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

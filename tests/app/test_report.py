@@ -46,7 +46,7 @@ def examined(tiny_codec, tiny_tokenizer, tmp_path_factory) -> tuple[str, dict[st
         torch.manual_seed(0)
         UATPipeline(Parts(DualStreamTransformer(**BACKBONE), tiny_codec, tiny_tokenizer)).save_pretrained(folder)
         patch.setenv("UAT_CACHE", str(tmp_path_factory.getbasetemp() / "tagger-cache"))
-        page, scores, lines = examine(open_model(str(folder), "cpu"), SETTINGS, CLIPS, RECIPE)
+        page, scores, lines = examine(open_model(str(folder), "cpu"), SETTINGS, range(CLIPS), RECIPE)
     return page, json.loads(scores), lines
 
 
@@ -123,7 +123,7 @@ def test_the_protocol_says_what_the_scores_depend_on(examined):
 def test_the_same_seed_gives_the_same_scores_in_other_batches(tiny_pipeline_folder):
     model = open_model(str(tiny_pipeline_folder), "cpu")
     scores = [
-        json.loads(examine(model, Settings(steps=2, curve=(), batch_size=size), CLIPS, RECIPE)[1])["scores"]
+        json.loads(examine(model, Settings(steps=2, curve=(), batch_size=size), range(CLIPS), RECIPE)[1])["scores"]
         for size in (1, 4)
     ]
     for one, other in zip(*map(numbers, scores), strict=True):
@@ -134,7 +134,7 @@ def test_a_model_that_knows_nothing_makes_a_page_too(tiny_pipeline_folder):
     model = open_model(str(tiny_pipeline_folder), "cpu")
     for weight in model.parts.backbone.parameters():
         weight.data.zero_()
-    page, scores, _ = examine(model, SETTINGS, CLIPS, RECIPE)
+    page, scores, _ = examine(model, SETTINGS, range(CLIPS), RECIPE)
     assert json.loads(scores)["scores"]["captioning"]["all"]["bleu_4"] < 1e-3
     assert "Generated from a caption" in page
 
@@ -201,7 +201,7 @@ def test_a_damaged_tagger_is_trained_anew(tmp_path):
 
 
 def test_true_targets_reach_the_target_and_sources_do_not(tiny_parts):
-    edits = unseen_edits(Soundscapes(), tiny_parts, 12)
+    edits = unseen_edits(Soundscapes(), tiny_parts, range(12))
     assert {unseen.edit.operation for unseen in edits} == {"add", "delete", "replace"}
     for unseen in edits:
         assert target_reached(unseen, unseen.after)
@@ -209,7 +209,7 @@ def test_true_targets_reach_the_target_and_sources_do_not(tiny_parts):
 
 
 def test_editing_scores_by_hand(tiny_parts):
-    edits = unseen_edits(Soundscapes(), tiny_parts, 12)
+    edits = unseen_edits(Soundscapes(), tiny_parts, range(12))
     perfect = editing_scores(edits, [u.target for u in edits], [u.after for u in edits], 16_000)["all"]
     assert (perfect["target_present"], perfect["untouched_kept"], perfect["distance_to_target_db"]) == (1, 1, 0)
     assert perfect["distance_to_source_db"] > 0
@@ -219,7 +219,7 @@ def test_editing_scores_by_hand(tiny_parts):
 
 
 def test_clips_come_by_duration_and_prompts_fit(tiny_parts):
-    clips = unseen_clips(Soundscapes(), tiny_parts, 8)
+    clips = unseen_clips(Soundscapes(), tiny_parts, range(8))
     lengths = [unseen.waveform.shape[1] for unseen in clips]
     assert lengths == sorted(lengths)
     assert tiny_parts.tokenizer.overlong([unseen.prompt for unseen in clips]) == [0] * len(clips)

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from toy_training import CANVAS, VOCABULARY, WIDTH, ToneData, Tones, toy_module, toy_trainer
 from uat_lightning.backbone import DualStreamTransformer
 from uat_lightning.codec import MelCodec
-from uat_lightning.data.audio_text import PlannedBatches, ValidationBatches, check_parts
+from uat_lightning.data.audio_text import PlannedBatches, WholeSplit, check_parts
 from uat_lightning.data.encode import encode, read
 from uat_lightning.data.plan import Plan
 from uat_lightning.data.soundscapes import Soundscapes
@@ -119,7 +119,7 @@ def rows_of(batch) -> list[tuple]:
 
 
 @pytest.mark.parametrize("world_size", [2, 4])
-@pytest.mark.parametrize("kind", [PlannedBatches, ValidationBatches])
+@pytest.mark.parametrize("kind", [PlannedBatches, WholeSplit])
 def test_the_ranks_together_train_and_validate_on_what_one_process_would(tmp_path: Path, world_size: int, kind):
     data = ready(ToneData(tmp_path, validation=7))
     store = data._stores["validation"]
@@ -139,7 +139,7 @@ def test_validation_sees_every_clip_once_in_either_direction(tmp_path: Path, row
     plan = Plan(5, rows)
     seen = []
     for rank in range(world_size):
-        batches = ValidationBatches(data._stores["validation"], plan, data.tokenizer, rank, world_size)
+        batches = WholeSplit(data._stores["validation"], plan, data.tokenizer, rank, world_size)
         seen += [row for step in range(len(batches)) for row in rows_of(batches[step])]
     captions = [data.tokenizer.encode([f"tone number {index}"]).values[0].tolist() for index in range(5)]
     assert sorted((row[1], row[2]) for row in seen) == sorted((ids, side) for ids in captions for side in (True, False))

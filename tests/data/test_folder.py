@@ -130,11 +130,16 @@ def manifest_with(root: Path, column: str, values: list[str]) -> None:
     (root / "m.csv").write_text(f"audio,caption,{column}\n" + "\n".join(rows) + "\n")
 
 
-def test_named_splits(root, caplog):
+def test_named_splits(root):
     manifest_with(root, "split", ["Train", "val", "test"])
     data = module(root, manifest="m.csv")
-    assert [len(data.splits[split]) for split in ("train", "validation")] == [4, 4]
-    assert "left out 4 clips of a test split" in caplog.text
+    assert {split: len(clips) for split, clips in data.splits.items()} == {"train": 4, "validation": 4, "test": 4}
+    assert data.split_names == ("train", "validation", "test")
+    assert not names(data, "test") & (names(data, "train") | names(data, "validation"))
+
+
+def test_a_folder_without_test_clips_has_none(root):
+    assert module(root).split_names == ("train", "validation")
 
 
 def test_folds(root):

@@ -23,14 +23,14 @@ LOWEST_RATE = 16_000  # Hz, below which Soundscapes cannot be rendered
 
 
 def examine(
-    model: OpenModel, settings: Settings, clips: int, recipe: TaggerRecipe | None = None
+    model: OpenModel, settings: Settings, clips: range, recipe: TaggerRecipe | None = None
 ) -> tuple[str, str, list[str]]:
     """Put a model to the test on unseen Soundscapes.
 
     Args:
         model: The model.
         settings: How to sample.
-        clips: Test clips, and test edits.
+        clips: Numbers of the test clips, and of the test edits.
         recipe: How the tagger that listens is trained.
 
     Returns:
@@ -45,7 +45,9 @@ def examine(
     soundscapes = Soundscapes(sample_rate=rate)
     unseen, edits = unseen_clips(soundscapes, model.parts, clips), unseen_edits(soundscapes, model.parts, clips)
     if len(unseen) < 2 or not edits:
-        raise ValueError(f"the captions of {clips} test clips do not fit the canvas of {model.parts.tokenizer.canvas}")
+        raise ValueError(
+            f"the captions of {len(clips)} test clips do not fit the canvas of {model.parts.tokenizer.canvas}"
+        )
     clock = Results(unseen, edits)
     with clock.timed("tagger"):
         tagger, file = trained_tagger(soundscapes, recipe)
@@ -57,13 +59,15 @@ def examine(
     return page, json.dumps(record, indent=2, allow_nan=False) + "\n", _summary(record)
 
 
-def _protocol(model: OpenModel, settings: Settings, clips: int, results: Results) -> dict[str, Any]:
+def _protocol(model: OpenModel, settings: Settings, clips: range, results: Results) -> dict[str, Any]:
     """Say all that the scores depend on."""
+    kept = {"clips": results.clips, "edits": results.edits}
     return {
         "data": "Soundscapes, seed 0, test split",
+        "first": clips.start,
         "clips": len(results.clips),
         "edits": len(results.edits),
-        "left_out_for_long_captions": {"clips": clips - len(results.clips), "edits": clips - len(results.edits)},
+        "left_out_for_long_captions": {name: len(clips) - len(found) for name, found in kept.items()},
         "prompt": "first reference caption that fits the canvas, at the clip's true duration",
         "order": "by duration, then index; row i draws from seed + i",
         **asdict(settings),

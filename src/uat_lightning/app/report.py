@@ -7,6 +7,7 @@ def report(
     model: str = "runs/quickstart/model",
     out: str = "runs/quickstart/report.html",
     clips: int = 200,
+    first: int = 0,
     seed: int = 0,
     steps: int = 50,
     guidance: float = 3.0,
@@ -23,6 +24,7 @@ def report(
         model: Model folder.
         out: Page to write, .html; it needs no other file and no network.
         clips: Test clips to caption and to generate anew, and test edits to make; at least 2.
+        first: Number of the first test clip and edit.
         seed: Seed of the first result; result i has seed + i.
         steps: Steps of the solver, for generation and editing.
         guidance: How strictly captions are followed; generation is also scored without guidance.
@@ -41,6 +43,8 @@ def report(
     from uat_lightning.app.scores import Settings
 
     check_numbers(seed, clips=clips, steps=steps, batch_size=batch_size)
+    if first < 0:
+        raise ValueError(f"first must not be negative, got {first}")
     if clips < 2:
         raise ValueError(f"clips must be at least 2, got {clips}")
     if not 0 <= strength <= 1:
@@ -50,7 +54,7 @@ def report(
     check_place(page, ".html", ".htm")
     check_place(table, ".json")
     settings = Settings(seed, steps, guidance, strength, batch_size=batch_size)
-    html, scores, lines = examine(open_model(model, device), settings, clips)
+    html, scores, lines = examine(open_model(model, device), settings, range(first, first + clips))
     save_text(table, scores)
     save_text(page, html)
     print("\n".join([*lines, f"{page}: open it in a browser. {table} has all scores."]))

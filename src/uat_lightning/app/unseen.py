@@ -67,20 +67,20 @@ class UnseenEdit:
         return frozenset(event.name for event in self.edit.target.scene.events)
 
 
-def unseen_clips(soundscapes: Soundscapes, parts: Parts, count: int) -> list[UnseenClip]:
-    """Return the first test clips, the shortest first; those without a caption that fits the canvas are left out."""
+def unseen_clips(soundscapes: Soundscapes, parts: Parts, indices: range) -> list[UnseenClip]:
+    """Return some test clips, the shortest first; those without a caption that fits the canvas are left out."""
     found = []
-    for index in _bar(count, "Rendering test clips"):
+    for index in _bar(indices, "Rendering test clips"):
         clip = soundscapes.clip(SPLIT, index)
         if prompt := _fitting(parts, clip.captions):
             found.append(UnseenClip(index, clip, _waveform(clip, parts), prompt))
     return sorted(found, key=lambda unseen: (unseen.waveform.shape[1], unseen.index))
 
 
-def unseen_edits(soundscapes: Soundscapes, parts: Parts, count: int) -> list[UnseenEdit]:
-    """Return the first test edits, the shortest first; those without a caption that fits the canvas are left out."""
+def unseen_edits(soundscapes: Soundscapes, parts: Parts, indices: range) -> list[UnseenEdit]:
+    """Return some test edits, the shortest first; those without a caption that fits the canvas are left out."""
     found = []
-    for index in _bar(count, "Rendering test edits"):
+    for index in _bar(indices, "Rendering test edits"):
         edit = soundscapes.edit(SPLIT, index)
         if prompt := _fitting(parts, edit.target.captions):
             source, target = _waveform(edit.source, parts), _waveform(edit.target, parts)
@@ -104,8 +104,8 @@ def batches(waveforms: Sequence[Tensor], size: int, label: str) -> tqdm[range]:
     return tqdm(rows, desc=label, unit="batch", leave=False)
 
 
-def _bar(count: int, label: str) -> tqdm[int]:
-    return tqdm(range(count), desc=label, unit="clip", leave=False)
+def _bar(indices: range, label: str) -> tqdm[int]:
+    return tqdm(indices, desc=label, unit="clip", leave=False)
 
 
 def _fitting(parts: Parts, captions: Sequence[str]) -> str | None:

@@ -71,7 +71,7 @@ class PlannedBatches(Dataset[Batch]):
         return self.store.captions_of(clips, choices, self.canvas, self.pad_id)
 
 
-class ValidationBatches(PlannedBatches):
+class WholeSplit(PlannedBatches):
     """Every clip once, in order, in both directions, with its first caption.
 
     The ranks share out the clips of a batch, so that each row's two directions stay together; the last batch may leave
@@ -163,7 +163,12 @@ class AudioTextDataModule(LightningDataModule):
 
     @abstractmethod
     def source(self, split: str) -> Source:
-        """Return the clips of a split: "train" or "validation"."""
+        """Return the clips of a split, one of ``split_names``."""
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The splits that there are: "train", "validation" and, for those who have one, "test"."""
+        return ("train", "validation")
 
     @abstractmethod
     def description(self) -> dict[str, Any]:
@@ -183,7 +188,7 @@ class AudioTextDataModule(LightningDataModule):
             fit_parts(self.source("train"), self.codec, self.tokenizer, self.workers, self.fit_clips)
             self.codec.save(folder / "codec.safetensors")
             self.tokenizer.save(folder)
-            for split in ("train", "validation"):
+            for split in self.split_names:
                 label = f"Encoding {split} clips"
                 encode(self.source(split), self.codec, self.tokenizer, self.workers, label).save(folder / split)
 
@@ -196,7 +201,7 @@ class AudioTextDataModule(LightningDataModule):
         """
         self.codec.load(self.folder / "codec.safetensors")
         self.tokenizer.load(self.folder)
-        self._stores = {split: LatentStore.open(self.folder / split) for split in ("train", "validation")}
+        self._stores = {split: LatentStore.open(self.folder / split) for split in self.split_names}
         if self.trainer is not None:
             check_parts(getattr(self.trainer.lightning_module, "backbone", None), self.codec, self.tokenizer)
             if self.batch_size % self.trainer.world_size:
@@ -227,9 +232,21 @@ class AudioTextDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return every validation clip once, in both directions."""
-        plan = self.plan("validation")
-        batches = ValidationBatches(self._stores["validation"], plan, self.tokenizer, *self._ranks(), self._longest())
-        return DataLoader(batches, batch_size=None)
+        return self._whole("validation")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Return every test clip once, in both directions.
+
+        Raises:
+            ValueError: If the data has no test clips.
+        """
+        if "test" not in self._stores:
+            raise ValueError("the data has no test clips: score its validation clips with `uat validate`")
+        return self._whole("test")
+
+    def _whole(self, split: str) -> DataLoader[Batch]:
+        store, plan = self._stores[split], self.plan(split)
+        return DataLoader(WholeSplit(store, plan, self.tokenizer, *self._ranks(), self._longest()), batch_size=None)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the order depends on; the position is Lightning's own progress."""

@@ -31,7 +31,7 @@ class FolderDataModule(AudioTextDataModule):
 
     Clips to validate on are, in this order: those of ``validation_manifest``; those whose split or fold is
     ``validation_split``; a share of the files, chosen by their names, so that a file stays on its side when others are
-    added. Clips of a split called test or evaluation are left out, and so are training clips of files to validate on.
+    added. Clips of a split called test or evaluation are for `uat test`. No file is both trained and validated on.
 
     Args:
         codec: Turns waveforms into latents.
@@ -91,7 +91,15 @@ class FolderDataModule(AudioTextDataModule):
             raise ValueError(
                 f"{self.root}: of {len(clips)} clips none is left to train on: add files, or another split"
             )
-        return {"train": sorted(train, key=_place), "validation": sorted(validation, key=_place)}
+        taken = {clip.file for clip in (*train, *validation)}
+        test = [clip for clip in clips if clip.split in TEST and clip.file not in taken]
+        found = {"train": train, "validation": validation, "test": test}
+        return {split: sorted(entries, key=_place) for split, entries in found.items() if entries or split != "test"}
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The splits that have clips."""
+        return tuple(self.splits)
 
     def _clips(self, manifest: str | None) -> list[Entry]:
         if manifest is None:
@@ -139,11 +147,8 @@ def _validation(clips: Sequence[Entry], split: str, share: float) -> list[Entry]
 
 
 def _train(clips: Sequence[Entry], validation: Sequence[Entry]) -> list[Entry]:
-    """Return the clips of files that are not validated on, without those of test splits."""
+    """Return the clips of files that are neither validated nor tested on."""
     taken = {clip.file for clip in validation}
-    test = sum(clip.split in TEST for clip in clips)
-    if test:
-        log.warning("left out %d clips of a test split", test)
     return [clip for clip in clips if clip.file not in taken and clip.split not in TEST]
 
 

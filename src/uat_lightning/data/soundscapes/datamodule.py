@@ -41,6 +41,7 @@ class SoundscapesDataModule(AudioTextDataModule):
         tokenizer: Turns captions into token ids.
         train_clips: Clips to train on.
         validation_clips: Clips to validate on.
+        test_clips: Clips to test on.
         shortest: Shortest clip, in seconds.
         longest: Longest clip, in seconds.
         settings: Those of ``AudioTextDataModule``; its seed is the clips' as well.
@@ -52,13 +53,19 @@ class SoundscapesDataModule(AudioTextDataModule):
         tokenizer: Tokenizer,
         train_clips: int = 20_000,
         validation_clips: int = 256,
+        test_clips: int = 256,
         shortest: float = 3.0,
         longest: float = 4.0,
         **settings: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(codec, tokenizer, **settings)
-        self.counts = {"train": train_clips, "validation": validation_clips}
+        self.counts = {"train": train_clips, "validation": validation_clips, "test": test_clips}
         self.soundscapes = Soundscapes(self.seed, codec.sample_rate, shortest, longest)
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The splits that have clips."""
+        return tuple(split for split, count in self.counts.items() if count)
 
     def source(self, split: str) -> Source:
         """Return the clips of a split."""
