@@ -82,5 +82,6 @@ def _start(stretch: str, tokenizer: Tokenizer) -> list[int]:
 def _middle(stretch: str, tokenizer: Tokenizer) -> list[int]:
     if not stretch:
         return []
-    probe, ids = tokenizer.words([PROBE, PROBE + stretch])
+    joint = f" {stretch}" if stretch[0].isalnum() else stretch
+    probe, ids = tokenizer.words([PROBE, PROBE + joint])
     return ids[len(probe) :] if ids[: len(probe)] == probe else tokenizer.words([stretch])[0]
