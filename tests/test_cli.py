@@ -120,7 +120,7 @@ def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) ->
     overview = capsys.readouterr().out
     main(["--help"])
     assert overview == capsys.readouterr().out
-    for command in ("fit", "validate", "test", "predict", "generate", "caption", "edit", "report"):
+    for command in ("fit", "validate", "test", "predict", "generate", "caption", "score", "edit", "report"):
         assert f"\n  {command} " in overview
 
 
@@ -129,7 +129,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("uat-lightning ")
 
 
-@pytest.mark.parametrize("command", ["generate", "caption", "edit"])
+@pytest.mark.parametrize("command", ["generate", "caption", "score", "edit"])
 def test_help_documents_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])
@@ -142,7 +142,9 @@ def test_help_documents_every_option(command: str, capsys: pytest.CaptureFixture
         assert (f" {name} " if parameter.kind is parameter.VAR_POSITIONAL else f"--{name} ") in told
 
 
-@pytest.mark.parametrize("args", [["--help"], ["generate", "--help"], ["caption", "--help"], ["edit", "--help"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["generate", "--help"], ["caption", "--help"], ["score", "--help"], ["edit", "--help"]]
+)
 def test_help_waits_for_nothing_heavy(args: list[str]) -> None:
     script = f"""
 import sys

@@ -20,6 +20,7 @@ TRAINING = {
 DOORS = {
     "generate": "make audio from captions",
     "caption": "write captions of audio files",
+    "score": "tell how well texts fit audio files",
     "edit": "change audio files to deserve another caption",
     "report": "write a page to hear and see what a model can do",
 }

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from uat_lightning.backbone import Backbone, DualStreamTransformer
-from uat_lightning.sampling import Euler, Guidance, GuidedLogits, GuidedVelocity
+from uat_lightning.sampling import Euler, Guidance, GuidedVelocity
 from uat_lightning.types import Pair, Sequences
 
 ROWS, FRAMES, CANVAS, MASK = 3, 6, 5, 2
@@ -102,16 +102,3 @@ def test_guidance_costs_only_inside_its_interval(recorder, audio, text, null, st
 def test_an_impossible_interval_is_refused(start: float, stop: float):
     with pytest.raises(ValueError, match="0 <= stop <= start <= 1"):
         Guidance(3.0, start, stop)
-
-
-@pytest.mark.parametrize("scale", [0.0, 1.0, 2.5])
-def test_guided_logits_mix_log_probabilities_with_and_without_audio(recorder, audio, null, scale: float):
-    noise = Sequences(torch.randn_like(audio.values), audio.lengths)
-    zeros, ones = torch.zeros(ROWS, dtype=torch.float64), torch.ones(ROWS, dtype=torch.float64)
-    with torch.no_grad():
-        got = GuidedLogits(recorder, audio, noise, Guidance(scale))(null.values)
-        heard = recorder.inner(Pair(audio, null), Pair(zeros, ones)).text.log_softmax(-1)
-        deaf = recorder.inner(Pair(noise, null), Pair(ones, ones)).text.log_softmax(-1)
-    torch.testing.assert_close(got, deaf + scale * (heard - deaf), rtol=0, atol=1e-11)
-    assert len(recorder.calls) == 1
-    assert len(recorder.calls[0][0].audio) == (ROWS if scale == 1 else 2 * ROWS)

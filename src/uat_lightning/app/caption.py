@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 
 def caption(
@@ -14,8 +15,14 @@ def caption(
     end: float | None = None,
     seed: int = 0,
     steps: int = 64,
-    temperature: float = 0.0,
-    guidance: float = 1.5,
+    temperature: float | None = None,
+    guidance: float = 1.0,
+    sampler: Literal[
+        "ConfidenceOrder", "ConfidenceThreshold", "EntropyBound", "FirstHitting", "Ancestral", "ReMDM"
+    ] = "ConfidenceOrder",
+    candidates: int = 1,
+    choose: Literal["bayes", "likelihood"] = "bayes",
+    given: str | None = None,
     batch_size: int = 16,
     device: str = "auto",
 ) -> None:
@@ -32,30 +39,43 @@ def caption(
         window: Longest audio that gets one caption, in seconds; take the longest that the model was trained on.
         start: Where to begin in each file, in seconds.
         end: Where to stop in each file, in seconds; its end where not given.
-        seed: Seed; it matters only where temperature is above 0 or guidance is not 1.
-        steps: Steps to write a caption in, the surest words first.
-        temperature: 0 writes the likeliest words, above 0 dares others.
+        seed: Seed; it matters only where something is drawn: by the sampler, or where guidance is not 1.
+        steps: Steps to write a caption in, where the sampler has steps.
+        temperature: 0 writes the likeliest words, 1 draws them; the sampler's own where not given.
         guidance: How much the audio counts; 1 is as trained.
+        sampler: How words are written: the surest first, all that are sure enough, as many as are nearly independent,
+            or at random: one by one, in steps, in steps with second thoughts.
+        candidates: Captions to choose the best from.
+        choose: The best by bayes, agreeing most with the others, or by likelihood in the model's own opinion.
+        given: A half-written caption, "a ___ rings twice, then ___"; each blank takes one or more words.
         batch_size: Spans captioned at once.
         device: cpu, cuda, cuda:1 and so on, or auto.
 
     Raises:
         ValueError: If an option or a file cannot be used.
     """
-    from uat_lightning.app.captioning import Captioner, save_captions
+    from uat_lightning.app.captioning import Captioner, save_captions, text_sampler, writer
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers, check_place
     from uat_lightning.app.sources import Part, check_given
-    from uat_lightning.sampling import ConfidenceOrder, Guidance
-    from uat_lightning.tasks import Caption
+    from uat_lightning.sampling import Guidance
+    from uat_lightning.tasks.blanks import Blanks
 
     check_given(files)
     check_numbers(seed, window=window, batch_size=batch_size)
-    task = Caption(ConfidenceOrder(steps, temperature), Guidance(guidance))
-    settings = {"window": window, "steps": steps, "temperature": temperature, "guidance": guidance, "seed": seed}
+    chosen = text_sampler(sampler, steps, temperature, candidates > 1)
+    write = writer(chosen, Guidance(guidance), given, candidates, choose)
+    settings = {
+        **{"window": window, "seed": seed, "guidance": guidance, "given": given},
+        **{"sampler": sampler, "steps": steps, "temperature": temperature},
+        **{"candidates": candidates, "choose": choose},
+    }
     if out is not None:
         check_place(Path(out), ".jsonl")
-    captioner = Captioner(open_model(model, device), task, window, seed, batch_size)
+    opened = open_model(model, device)
+    if given is not None:
+        Blanks.read(given, opened.parts.tokenizer)  # complains before any work is done
+    captioner = Captioner(opened, write, window, seed, batch_size)
     lines = []
     for span, text in captioner.run(files, Part(start, end)):
         print(f"{span.name}\t{text}", flush=True)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from tqdm import tqdm
 
+from uat_lightning import sampling
 from uat_lightning.app.model import OpenModel
 from uat_lightning.app.output import save_sidecar, save_text
 from uat_lightning.app.sources import Part, Span, cut, read_source
-from uat_lightning.tasks import Caption
+from uat_lightning.sampling import Guidance, TextSampler
+from uat_lightning.tasks import Caption, ChosenCaption, Infill, MinimumBayesRisk, MostLikely, Parts
+
+Writer = Callable[[Parts, Sequence[Tensor], int, int], list[str]]
+CHOICES = {"bayes": MinimumBayesRisk, "likelihood": MostLikely}
 
 
 @dataclass
@@ -24,7 +31,7 @@ class Captioner:
 
     Args:
         model: The model.
-        task: How it writes captions.
+        write: How it writes captions; takes parts, waveforms, seed and the number of the first.
         window: Longest span with one caption, in seconds.
         seed: Seed of the first span; span i has seed + i.
         batch_size: Spans captioned at once.
@@ -32,7 +39,7 @@ class Captioner:
     """
 
     model: OpenModel
-    task: Caption
+    write: Writer
     window: float
     seed: int
     batch_size: int
@@ -43,7 +50,7 @@ class Captioner:
         spans, first = self._spans(files, part), 0
         while some := list(islice(spans, self.batch_size)):
             waveforms = [span.waveform for span in some]
-            yield from zip(some, self.task.run(self.model.parts, waveforms, self.seed, first), strict=True)
+            yield from zip(some, self.write(self.model.parts, waveforms, self.seed, first), strict=True)
             first += len(some)
 
     def _spans(self, files: Sequence[str], part: Part) -> Iterator[Span]:
@@ -65,6 +72,44 @@ class Captioner:
         if self.failures:
             prefix = "" if files == 1 else f"{len(self.failures)} of {files} files have no caption. "
             raise ValueError(prefix + "; ".join(self.failures))
+
+
+def text_sampler(name: str, steps: int, temperature: float | None, several: bool) -> TextSampler:
+    """Return a sampler of text.
+
+    Args:
+        name: Its class.
+        steps: Its steps, where it has any.
+        temperature: Its temperature; where None its own, or 1 where several different captions are wanted.
+        several: Whether they are.
+
+    Raises:
+        ValueError: If a number is impossible, or the captions would all be the same.
+    """
+    if several and temperature == 0:
+        raise ValueError("candidates at temperature 0 are all alike: set a temperature above 0, or leave it out")
+    made = getattr(sampling, name)
+    heat = 1.0 if several and temperature is None else temperature
+    settings = {"steps": steps, **({} if heat is None else {"temperature": heat})}
+    known = inspect.signature(made).parameters
+    sampler: TextSampler = made(**{key: value for key, value in settings.items() if key in known})
+    return sampler
+
+
+def writer(sampler: TextSampler, guidance: Guidance, given: str | None, candidates: int, choose: str) -> Writer:
+    """Return what writes the captions: one, the best of several, or the rest of a given text.
+
+    Raises:
+        ValueError: If candidates are asked for a given text too, or their number is not above 0.
+    """
+    if given is not None and candidates != 1:
+        raise ValueError("given and candidates do not go together: what fits a blank is chosen by likelihood anyway")
+    if given is not None:
+        infill = Infill(sampler, guidance)
+        return lambda parts, waveforms, seed, first: infill.run(parts, waveforms, [given] * len(waveforms), seed, first)
+    if candidates == 1:
+        return Caption(sampler, guidance).run
+    return ChosenCaption(sampler, guidance, CHOICES[choose](), candidates).run
 
 
 def save_captions(file: Path, lines: Sequence[tuple[Span, str]], record: dict[str, Any], model: OpenModel) -> None:

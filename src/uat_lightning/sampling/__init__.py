@@ -1,17 +1,47 @@
 """Samplers: the processes run backwards."""
 
-from uat_lightning.sampling.guidance import Guidance, GuidedLogits, GuidedVelocity
+from uat_lightning.sampling.ancestral import Ancestral
+from uat_lightning.sampling.blockwise import Blockwise
+from uat_lightning.sampling.canvas import Symbols
+from uat_lightning.sampling.confidence_order import ConfidenceOrder
+from uat_lightning.sampling.confidence_threshold import ConfidenceThreshold
+from uat_lightning.sampling.draft import Draft
+from uat_lightning.sampling.entropy_bound import EntropyBound
+from uat_lightning.sampling.evaluations import Evaluations, Logits, RowLogits
+from uat_lightning.sampling.first_hitting import FirstHitting
+from uat_lightning.sampling.guidance import Guidance, GuidedVelocity
+from uat_lightning.sampling.guided_logits import AudioLogits, GuidedLogits
+from uat_lightning.sampling.likelihood import ExactCount
 from uat_lightning.sampling.ode import Euler, Heun, ODESolver
-from uat_lightning.sampling.unmasking import ConfidenceOrder, Symbols, TextSampler
+from uat_lightning.sampling.remasking import Cap, Loop, Remasking, ReMDM, Rescale, Unsure
+from uat_lightning.sampling.text_sampler import StepwiseSampler, TextSampler
 
 __all__ = [
+    "Ancestral",
+    "AudioLogits",
+    "Blockwise",
+    "Cap",
     "ConfidenceOrder",
+    "ConfidenceThreshold",
+    "Draft",
+    "EntropyBound",
     "Euler",
+    "Evaluations",
+    "ExactCount",
+    "FirstHitting",
     "Guidance",
     "GuidedLogits",
     "GuidedVelocity",
     "Heun",
+    "Logits",
+    "Loop",
     "ODESolver",
+    "ReMDM",
+    "Remasking",
+    "Rescale",
+    "RowLogits",
+    "StepwiseSampler",
     "Symbols",
     "TextSampler",
+    "Unsure",
 ]

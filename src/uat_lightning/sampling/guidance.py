@@ -71,34 +71,6 @@ class GuidedVelocity:
         return self.guidance.mix(*self.backbone(Pair(audio.repeat(2), text), times).audio.chunk(2))
 
 
-@dataclass(frozen=True)
-class GuidedLogits:
-    """The logits of a canvas under an audio condition, a function of the canvas.
-
-    Args:
-        backbone: The network.
-        audio: The clean latents of each row.
-        null: Gaussian noise in their place, same rows.
-        guidance: How to mix the two; it acts at every noise level.
-    """
-
-    backbone: Backbone
-    audio: Sequences
-    null: Sequences
-    guidance: Guidance
-
-    def __call__(self, canvas: Tensor) -> Tensor:
-        """Return log-probabilities (rows, canvas, vocabulary) for token ids (rows, canvas)."""
-        text = Sequences(canvas, torch.full_like(self.audio.lengths, canvas.shape[1]))
-        rows = self.audio.values.new_ones(len(canvas))
-        if self.guidance.scale == 1:
-            alone: Tensor = self.backbone(Pair(self.audio, text), Pair(0 * rows, rows)).text.log_softmax(-1)
-            return alone
-        times = Pair(torch.cat([0 * rows, rows]), torch.cat([rows, rows]))
-        logits = self.backbone(Pair(_stack(self.audio, self.null), text.repeat(2)), times).text
-        return self.guidance.mix(*logits.log_softmax(-1).chunk(2))
-
-
 def _stack(first: Sequences, second: Sequences) -> Sequences:
     """Put the rows of two stacks below each other, padded to the wider."""
     values = [row for stack in (first, second) for row in stack.values]

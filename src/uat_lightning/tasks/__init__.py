@@ -1,8 +1,28 @@
-"""What people ask for: generate, edit, caption."""
+"""What people ask for: generate, edit, caption, fill in, score."""
 
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.caption import Caption
+from uat_lightning.tasks.choice import Choice, MinimumBayesRisk, MostLikely, Utility, WordOverlap
+from uat_lightning.tasks.chosen import ChosenCaption, ChosenGenerate
 from uat_lightning.tasks.edit import Edit
 from uat_lightning.tasks.generate import Generate
+from uat_lightning.tasks.infill import Infill
+from uat_lightning.tasks.score import PerToken, PointwiseInformation, Score
 
-__all__ = ["Caption", "Edit", "Generate", "Parts"]
+__all__ = [
+    "Caption",
+    "Choice",
+    "ChosenCaption",
+    "ChosenGenerate",
+    "Edit",
+    "Generate",
+    "Infill",
+    "MinimumBayesRisk",
+    "MostLikely",
+    "Parts",
+    "PerToken",
+    "PointwiseInformation",
+    "Score",
+    "Utility",
+    "WordOverlap",
+]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from uat_lightning.sampling import ConfidenceOrder, Guidance, GuidedLogits, Symbols, TextSampler
 from uat_lightning.tasks.base import Parts, gaussian, generators
+from uat_lightning.types import Sequences
 
 
 class Caption:
@@ -16,11 +17,11 @@ class Caption:
 
     Args:
         sampler: Fills the canvas; the most confident token first, one at a time, where None.
-        guidance: Classifier-free guidance on the audio; scale 1.5 where None.
+        guidance: Classifier-free guidance on the audio; none (scale 1) where None.
     """
 
     def __init__(self, sampler: TextSampler | None = None, guidance: Guidance | None = None) -> None:
-        self.sampler, self.guidance = sampler or ConfidenceOrder(steps=64), guidance or Guidance(scale=1.5)
+        self.sampler, self.guidance = sampler or ConfidenceOrder(steps=64), guidance or Guidance(scale=1.0)
 
     @torch.no_grad()
     def run(self, parts: Parts, waveforms: Sequence[Tensor], seed: int = 0, first: int = 0) -> list[str]:
@@ -35,11 +36,12 @@ class Caption:
         Raises:
             ValueError: If audio cannot be used.
         """
-        if not waveforms:
-            return []
-        audio = parts.listen(waveforms)
-        sources = generators(seed, len(waveforms), first)
+        return self.write(parts, parts.listen(waveforms), seed, first) if waveforms else []
+
+    def write(self, parts: Parts, audio: Sequences, seed: int = 0, first: int = 0) -> list[str]:
+        """Return one caption per row of latents; seeds as in ``run``."""
+        sources = generators(seed, len(audio), first)
         null = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)
         logits = GuidedLogits(parts.backbone, audio, null, self.guidance)
-        canvas = parts.masked_canvas(len(waveforms)).values
+        canvas = parts.masked_canvas(len(audio)).values
         return parts.tokenizer.decode(self.sampler.sample(logits, canvas, Symbols.of(parts.tokenizer), sources))

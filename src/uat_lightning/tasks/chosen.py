@@ -1,0 +1,89 @@
+"""Several candidates, of which the best is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from uat_lightning.sampling import ConfidenceOrder, Guidance, TextSampler
+from uat_lightning.tasks.base import Parts
+from uat_lightning.tasks.caption import Caption
+from uat_lightning.tasks.choice import Choice, MinimumBayesRisk
+from uat_lightning.tasks.generate import Generate
+from uat_lightning.tasks.score import Score
+from uat_lightning.types import Sequences
+
+STRIDE = 1_000_003  # between the seeds of a row's candidates; rows themselves are 1 apart
+
+
+class ChosenCaption(Caption):
+    """Writes several captions of each audio and keeps the best.
+
+    Args:
+        sampler: Fills the canvas, differently for other seeds; the surest tokens first at temperature 1 where None.
+        guidance: Classifier-free guidance on the audio; none (scale 1) where None.
+        choice: How to choose; minimum Bayes risk where None.
+        candidates: Captions to choose from.
+    """
+
+    def __init__(
+        self,
+        sampler: TextSampler | None = None,
+        guidance: Guidance | None = None,
+        choice: Choice | None = None,
+        candidates: int = 8,
+    ) -> None:
+        super().__init__(sampler or ConfidenceOrder(steps=64, temperature=1.0), guidance)
+        self.choice, self.candidates = choice or MinimumBayesRisk(), _checked(candidates)
+
+    def write(self, parts: Parts, audio: Sequences, seed: int = 0, first: int = 0) -> list[str]:
+        """Return the chosen caption of each row of latents; the first candidate is that of ``Caption``."""
+        each = [
+            super(ChosenCaption, self).write(parts, audio, seed + STRIDE * n, first) for n in range(self.candidates)
+        ]
+        rows = list(zip(*each, strict=True))
+        return [row[n] for row, n in zip(rows, self.choice.choose(parts, audio, rows, seed), strict=True)]
+
+
+class ChosenGenerate:
+    """Generates several waveforms for each caption and keeps the one that deserves it most in the model's own opinion.
+
+    Args:
+        generate: How to generate; as ``Generate()`` where None.
+        score: How the model judges; log p(text | audio) where None. The text is the same for all that are compared.
+        candidates: Waveforms to choose from.
+    """
+
+    def __init__(self, generate: Generate | None = None, score: Score | None = None, candidates: int = 8) -> None:
+        self.generate, self.score = generate or Generate(), score or Score()
+        self.candidates = _checked(candidates)
+
+    def run(
+        self, parts: Parts, captions: Sequence[str], seconds: Sequence[float], seed: int = 0, first: int = 0
+    ) -> list[Tensor]:
+        """Return one waveform (channels, samples) per caption.
+
+        Args:
+            parts: The trained model.
+            captions: What is to be heard.
+            seconds: How long each waveform is to be, above 0.
+            seed: Seed; row i draws its first candidate from ``seed + first + i``, as ``Generate`` does.
+            first: Number of the first row.
+
+        Raises:
+            ValueError: If a caption is empty or too long, or a duration is not above 0.
+        """
+        seeds = [seed + STRIDE * number for number in range(self.candidates)]
+        made = [self.generate.run(parts, captions, seconds, one, first) for one in seeds]
+        if not captions:
+            return []
+        scores = torch.stack([self.score.run(parts, waveforms, captions, seed) for waveforms in made])
+        return [made[n][row] for row, n in enumerate(scores.argmax(0).tolist())]
+
+
+def _checked(candidates: int) -> int:
+    if candidates < 1:
+        raise ValueError(f"candidates must be at least 1, got {candidates}")
+    return candidates

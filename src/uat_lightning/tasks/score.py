@@ -1,0 +1,127 @@
+"""How well a text fits audio, in the model's own opinion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from uat_lightning.sampling import AudioLogits, ExactCount, Symbols
+from uat_lightning.sampling.evaluations import Logits
+from uat_lightning.tasks.base import Parts, gaussian
+from uat_lightning.types import Sequences
+
+
+class Score:
+    """Scores pairs of audio and text by log p(text | audio), in nats: 0 is certain, the lower the less likely.
+
+    It is an estimate of a lower bound. All pairs hide the same tokens of texts of equal length, so that scores compare
+    better than each is known, and a pair's score does not depend on the others.
+
+    Args:
+        strata: Looks at each pair; more are more exact.
+        batch_size: Pairs evaluated at once.
+    """
+
+    def __init__(self, strata: int = 16, batch_size: int = 32) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        self.estimator, self.batch_size = ExactCount(strata), batch_size
+
+    def run(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int = 0) -> Tensor:
+        """Return the score of each waveform with its caption, float64 (pairs,), on the CPU.
+
+        Args:
+            parts: The trained model.
+            waveforms: Audio (channels, samples) at the codec's rate, of any lengths.
+            captions: One for each waveform.
+            seed: Seed of what is hidden.
+
+        Raises:
+            ValueError: If audio or captions cannot be used, or their numbers differ.
+        """
+        if len(waveforms) != len(captions):
+            raise ValueError(f"there are {len(waveforms)} waveforms and {len(captions)} captions: give one for each")
+        if not waveforms:
+            return torch.zeros(0, dtype=torch.float64)
+        return self.of_latents(parts, parts.listen(waveforms), parts.read(captions), seed)
+
+    def matrix(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int = 0) -> Tensor:
+        """Return the score of every waveform with every caption, float64 (waveforms, captions), for retrieval.
+
+        Raises:
+            ValueError: If audio or captions cannot be used.
+        """
+        if not waveforms or not captions:
+            return torch.zeros(len(waveforms), len(captions), dtype=torch.float64)
+        audio, text = parts.listen(waveforms), parts.read(captions)
+        clip, caption = torch.cartesian_prod(torch.arange(len(audio)), torch.arange(len(text))).T
+        return self._batched(parts, audio, text, clip, caption, seed).view(len(audio), len(text))
+
+    def of_latents(self, parts: Parts, audio: Sequences, text: Sequences, seed: int = 0) -> Tensor:
+        """Return the score of each row of latents with its token ids, float64 (rows,), on the CPU."""
+        rows = torch.arange(len(audio))
+        return self._batched(parts, audio, text, rows, rows, seed)
+
+    @torch.no_grad()
+    def _batched(
+        self, parts: Parts, audio: Sequences, text: Sequences, clip: Tensor, caption: Tensor, seed: int
+    ) -> Tensor:
+        scores = [
+            self.score(parts, _rows(audio, some), _rows(text, of_some), seed).cpu()
+            for some, of_some in zip(
+                torch.split(clip, self.batch_size), torch.split(caption, self.batch_size), strict=True
+            )
+        ]
+        return torch.cat(scores)
+
+    def score(self, parts: Parts, audio: Sequences, text: Sequences, seed: int) -> Tensor:
+        """Return log p(text | audio) of one batch of pairs, float64 (pairs,)."""
+        return self.estimate(parts, AudioLogits(parts.backbone, audio), text, seed)
+
+    def estimate(self, parts: Parts, logits: Logits, text: Sequences, seed: int) -> Tensor:
+        """Return the log-probability of texts under logits, float64 (rows,)."""
+        sources = _equal_generators(seed, len(text))
+        return self.estimator.log_likelihood(logits, text, Symbols.of(parts.tokenizer), sources)
+
+
+class PerToken(Score):
+    """Scores pairs by log p(text | audio) per token, which does not prefer short texts.
+
+    Args:
+        strata: Looks at each pair; more are more exact.
+        batch_size: Pairs evaluated at once.
+    """
+
+    def score(self, parts: Parts, audio: Sequences, text: Sequences, seed: int) -> Tensor:
+        """Return the mean log-probability of the tokens, float64 (pairs,)."""
+        return super().score(parts, audio, text, seed) / text.lengths
+
+
+class PointwiseInformation(Score):
+    """Scores pairs by log p(text | audio) - log p(text): how much likelier the audio makes the text.
+
+    Texts that are common whatever is heard gain nothing by it. Without audio the model sees pure noise in its place,
+    as in training.
+
+    Args:
+        strata: Looks at each pair, with and without audio; more are more exact.
+        batch_size: Pairs evaluated at once.
+    """
+
+    def score(self, parts: Parts, audio: Sequences, text: Sequences, seed: int) -> Tensor:
+        """Return the pointwise mutual information in nats, float64 (pairs,)."""
+        sources = _equal_generators(seed, len(text))
+        noise = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)
+        prior = self.estimate(parts, AudioLogits(parts.backbone, noise, t=1.0), text, seed)
+        return super().score(parts, audio, text, seed) - prior
+
+
+def _equal_generators(seed: int, rows: int) -> list[Generator]:
+    return [torch.Generator().manual_seed(seed) for _ in range(rows)]
+
+
+def _rows(sequences: Sequences, rows: Tensor) -> Sequences:
+    rows = rows.to(sequences.values.device)
+    return Sequences(sequences.values[rows], sequences.lengths[rows])
