@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from uat_lightning.backbone import Backbone
-from uat_lightning.diffusion import Objective, SquareSampler
+from uat_lightning.diffusion import Objective, Occasion, SquareSampler
 from uat_lightning.tensors import mean_where
 from uat_lightning.types import Batch, Pair
 
@@ -44,24 +45,35 @@ class UATModule(LightningModule):
         self.backbone, self.objectives, self.square = backbone, Pair(audio, text), square
         self.text_weight, self.build_optimizer, self.build_scheduler = text_weight, optimizer, scheduler
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the total, audio and text losses of a batch; each is a mean over the rows that learn it."""
-        draw = self.square.draw(batch.generation)
+    def losses(self, batch: Batch, occasion: Occasion | None = None) -> dict[str, Tensor]:
+        """Return the total, audio and text losses of a batch; each is a mean over the rows that learn it.
+
+        Args:
+            batch: Clean rows.
+            occasion: Step and rank, on which noise levels may depend; the first step of a single process where None.
+        """
+        lengths = Pair(*(side.lengths for side in batch.clean))
+        draw = self.square.draw(batch.generation, replace(occasion or Occasion(), lengths=lengths))
         corrupted = [o.corrupt(clean, t) for o, clean, t in zip(self.objectives, batch.clean, draw.t, strict=True)]
         predicted = self.backbone(Pair(*(side.noisy for side in corrupted)), draw.t)
         per_row = [o.loss(p, c) for o, p, c in zip(self.objectives, predicted, corrupted, strict=True)]
         audio, text = (mean_where(row, learn) for row, learn in zip(per_row, draw.learn, strict=True))
         return {"loss": audio + self.text_weight * text, "audio": audio, "text": text}
 
-    def training_step(self, batch: Batch) -> Tensor:
+    def occasion(self, batch_idx: int) -> Occasion:
+        """Return where training is, for a batch of the epoch."""
+        return Occasion(self.global_step, batch_idx, self.global_rank, self.trainer.world_size)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Score one batch."""
-        losses = self.losses(batch)
+        losses = self.losses(batch, self.occasion(batch_idx))
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=len(batch))
         return losses["loss"]
 
-    def validation_step(self, batch: Batch) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score one validation batch."""
-        losses = {f"validation/{name}": value for name, value in self.losses(batch).items()}
+        scored = self.losses(batch, self.occasion(batch_idx))
+        losses = {f"validation/{name}": value for name, value in scored.items()}
         self.log_dict(losses, batch_size=len(batch), sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
