@@ -20,10 +20,8 @@ from uat_lightning.text import Tokenizer
 class ExportPipeline(Callback):
     """Saves backbone, codec, tokenizer and audio process as one folder when training ends.
 
-    The weights are the averaged ones where there are.
-
-    It does so too when ``max_time`` or the keyboard ends training, but not after an error and not in a
-    ``fast_dev_run``. A model that is there already is replaced.
+    The weights are the averaged ones where there are. It saves too when ``max_time`` or the keyboard ends training, but
+    not after an error and not in a ``fast_dev_run``. A model that is there already is replaced.
 
     Args:
         folder: The model folder.

@@ -26,6 +26,8 @@ class Generate:
     def __init__(
         self, solver: Solver | None = None, guidance: Guidance | None = None, negative: str | None = None
     ) -> None:
+        if negative is not None and guidance is not None and guidance.scale == 1:
+            raise ValueError("guidance of scale 1 does not lead away from anything: leave out the negative caption")
         self.solver, self.guidance, self.negative = solver or Euler(50), guidance or Guidance(), negative
 
     @torch.no_grad()
