@@ -75,7 +75,7 @@ def test_a_process_alone_draws_what_it_drew_before_there_were_ranks():
 @pytest.mark.parametrize("count", [1, 2, 5, 8])
 def test_other_spreads_are_uniform_too(sampler: TimeSampler, count: int):
     levels = torch.cat([sampler.sample(count, CPU) for _ in range(20_000 // count)]).double()
-    assert 0 < levels.min()
+    assert levels.min() > 0
     assert levels.max() <= 1
     counts = torch.histc(levels, 10, 0, 1)
     expected = len(levels) / 10
@@ -91,9 +91,7 @@ def test_antithetic_levels_mirror_each_other():
 
 def test_spreads_order_by_variance():
     spreads = Independent(Uniform()), Uniform(), Antithetic(Uniform())
-    variance = [
-        torch.stack([torch.exp(s.sample(8, CPU).double()).mean() for _ in range(2000)]).var() for s in spreads
-    ]
+    variance = [torch.stack([torch.exp(s.sample(8, CPU).double()).mean() for _ in range(2000)]).var() for s in spreads]
     assert variance[0] > 20 * variance[1] > 60 * variance[2]
 
 
@@ -118,9 +116,7 @@ def test_longer_latents_get_more_noise_and_the_reference_is_not_shifted():
     lengths = torch.tensor([64, 256, 1024])
     occasion = Occasion(lengths=Pair(lengths, torch.tensor([9, 9, 9])))
     sampler = ShiftedByLength(Uniform(), reference=256)
-    torch.testing.assert_close(
-        sampler.quantile(torch.full((3,), 0.5), occasion), torch.tensor([1 / 3, 0.5, 2 / 3])
-    )
+    torch.testing.assert_close(sampler.quantile(torch.full((3,), 0.5), occasion), torch.tensor([1 / 3, 0.5, 2 / 3]))
     for end in (1e-9, 1.0):
         torch.testing.assert_close(
             sampler.quantile(torch.full((3,), end), occasion), torch.full((3,), end), rtol=1e-6, atol=1e-8

@@ -103,8 +103,8 @@ class DPMSolver3MSDE(DPMSolver):
     """DPM-Solver++ (3M) SDE: the path of a stochastic equation, one evaluation per step (Stable Audio's sampler).
 
     It removes more noise than the step asks for and adds fresh noise in its place. The clean latents are extrapolated
-    by the parabola through the last three, integrated exactly. Published code halves the parabola's curvature, with
-    which the deterministic form is of second order; here it is of third.
+    by the parabola through the last three, integrated exactly; published code halves its curvature. But for the first
+    two steps, which have nothing yet to look back on, the deterministic form is of third order.
 
     Args:
         steps: Number of steps from pure noise to clean; a path that starts lower takes its share of them.
