@@ -61,7 +61,7 @@ def refused(place: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
         ([], "give captions"),
         (["rain", "--steps=0"], "steps must be at least 1, got 0"),
         (["rain", "--steps=many"], "steps: expected int, got many"),
-        (["rain", "--solver=RK4"], "solver: expected ['Euler', 'Heun'], got RK4"),
+        (["rain", "--solver=RK4"], "solver: expected ['Euler', 'Heun', 'Midpoint',"),
         (["rain", "--seconds=0"], "seconds must be above 0"),
         (["rain", "--seconds=-1"], "seconds must be above 0"),
         (["rain", "--seconds=nan"], "seconds: expected float, got nan"),

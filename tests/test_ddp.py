@@ -11,6 +11,7 @@ import torch
 from toy_training import ToneData, toy_module
 from uat_lightning.callbacks.rank_seed import step_seed
 from uat_lightning.data.audio_text import PlannedBatches, WholeSplit
+from uat_lightning.diffusion import Occasion
 
 STEPS, RANKS = 4, 2
 SCRIPT = """
@@ -80,7 +81,7 @@ def test_two_ranks_train_as_one_process_that_averages_their_gradients(ranks):
         for rank in range(RANKS):
             batch = PlannedBatches(data._stores["train"], data.plan("train"), data.tokenizer, rank, RANKS)[step]
             torch.manual_seed(step_seed(5, 0, rank, step))
-            loss = module.losses(batch)["loss"]
+            loss = module.losses(batch, Occasion(step, step, rank, RANKS))["loss"]
             assert float(loss.detach()) == pytest.approx(seen[rank]["losses"][step], abs=1e-5)
             (loss / RANKS).backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -107,7 +108,8 @@ def test_validation_weighs_the_ranks_rows_though_the_last_batch_is_uneven(ranks)
             for step in range(len(batches)):
                 batch = batches[step]
                 torch.manual_seed(step_seed(5, 1, rank, step))
-                total, rows = total + len(batch) * float(module.losses(batch)["loss"]), rows + len(batch)
+                where = Occasion(STEPS, step, rank, RANKS)
+                total, rows = total + len(batch) * float(module.losses(batch, where)["loss"]), rows + len(batch)
                 sizes.append(len(batch))
     assert sizes == [2, 2, 2, 2, 2, 0]
     assert seen[0]["validation"] == seen[1]["validation"] == [pytest.approx(total / rows, abs=1e-5)]

@@ -17,15 +17,13 @@ from uat_lightning.tasks import Caption, Generate
 PARTS = '''
 """Parts of somebody else's project."""
 
-import math
-
 import torch
 from torch import nn
 
 from uat_lightning.backbone import Backbone
 from uat_lightning.codec import Codec
-from uat_lightning.diffusion import Corrupted, Objective
-from uat_lightning.types import Pair, Sequences
+from uat_lightning.diffusion import VPCosine
+from uat_lightning.types import Pair
 
 
 class Blocks(Codec):
@@ -71,20 +69,21 @@ class Averages(Backbone):
         return Pair(self.velocity(torch.cat([audio, told], -1)), self.logits(torch.cat([text, heard], -1)))
 
 
-class Cosine(Objective):
-    """The variance-preserving path with a cosine schedule."""
+class NoisePrediction(VPCosine):
+    """The variance-preserving path of which the noise is asked for."""
 
     drawn = 0
 
     def corrupt(self, clean, t, generator=None):
         type(self).drawn += 1
-        noise = torch.randn(clean.values.shape, generator=generator)
-        a, s = (f(math.pi / 2 * t)[:, None, None] for f in (torch.cos, torch.sin))
-        noisy = Sequences(a * clean.values + s * noise, clean.lengths)
-        return Corrupted(noisy, a * noise - s * clean.values, clean.mask / clean.lengths[:, None])
+        return super().corrupt(clean, t, generator)
 
-    def loss(self, prediction, corrupted):
-        return ((prediction - corrupted.target).square().mean(-1) * corrupted.weight).sum(-1)
+    def target(self, clean, noise, t):
+        return noise
+
+    def separate(self, prediction, noisy, t):
+        alpha, sigma = (share.reshape(-1, 1, 1) for share in (self.alpha(t), self.sigma(t)))
+        return (noisy - sigma * prediction) / alpha.clamp(min=1e-3), prediction
 '''
 
 CONFIG = """
@@ -96,7 +95,7 @@ model:
   class_path: uat_lightning.module.UATModule
   init_args:
     backbone: {{class_path: their_lab.parts.Averages, init_args: {{latent_width: 400}}}}
-    audio: {{class_path: their_lab.parts.Cosine}}
+    audio: {{class_path: their_lab.parts.NoisePrediction}}
     text: {{class_path: uat_lightning.diffusion.MaskedAbsorbing}}
     square:
       class_path: uat_lightning.diffusion.Conditional
@@ -133,10 +132,11 @@ def test_parts_of_another_package_train_save_and_load(their_lab, tmp_path: Path,
     main(["fit", "--config", str(tmp_path / "theirs.yaml")])
 
     parts = importlib.import_module("their_lab.parts")
-    assert parts.Cosine.drawn >= 3
+    assert parts.NoisePrediction.drawn >= 3
     loaded = UATPipeline.from_pretrained(tmp_path / "model")
     assert type(loaded.parts.backbone) is parts.Averages
     assert type(loaded.parts.codec) is parts.Blocks
+    assert type(loaded.parts.process) is parts.NoisePrediction
     (waveform,) = loaded.generate("rain", 0.5, task=Generate(Euler(3)))
     assert waveform.shape == (1, 8000)
     assert isinstance(loaded.caption([waveform], task=Caption(ConfidenceOrder(3)))[0], str)

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from uat_lightning.backbone import Backbone
-from uat_lightning.diffusion import Objective, OnePass, Passes, SquareSampler
+from uat_lightning.diffusion import Objective, Occasion, OnePass, Passes, SquareSampler
 from uat_lightning.types import Batch, Pair
 
 
@@ -46,27 +46,38 @@ class UATModule(LightningModule):
         self.passes = passes or OnePass()
         self.text_weight, self.build_optimizer, self.build_scheduler = text_weight, optimizer, scheduler
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the total, audio and text losses of a batch; each is a mean over the rows that learn it."""
-        audio, text = self.passes.losses(self.backbone, self.objectives, self.square, batch)
+    def losses(self, batch: Batch, occasion: Occasion | None = None) -> dict[str, Tensor]:
+        """Return the total, audio and text losses of a batch; each is a mean over the rows that learn it.
+
+        Args:
+            batch: Clean rows.
+            occasion: Step and rank, on which noise levels may depend; the first step of a single process where None.
+        """
+        occasion = occasion or Occasion()
+        audio, text = self.passes.losses(self.backbone, self.objectives, self.square, batch, occasion)
         return {"loss": audio + self.text_weight * text, "audio": audio, "text": text}
 
-    def training_step(self, batch: Batch) -> Tensor:
+    def occasion(self, batch_idx: int) -> Occasion:
+        """Return where training is, for a batch of the epoch."""
+        return Occasion(self.global_step, batch_idx, self.global_rank, self.trainer.world_size)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Score one batch."""
-        losses = self.losses(batch)
+        losses = self.losses(batch, self.occasion(batch_idx))
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=len(batch))
         return losses["loss"]
 
-    def validation_step(self, batch: Batch) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score one validation batch."""
-        self._log_whole("validation", batch)
+        self._log_whole("validation", batch, batch_idx)
 
-    def test_step(self, batch: Batch) -> None:
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Score one test batch."""
-        self._log_whole("test", batch)
+        self._log_whole("test", batch, batch_idx)
 
-    def _log_whole(self, split: str, batch: Batch) -> None:
-        losses = {f"{split}/{name}": value for name, value in self.losses(batch).items()}
+    def _log_whole(self, split: str, batch: Batch, batch_idx: int) -> None:
+        scored = self.losses(batch, self.occasion(batch_idx))
+        losses = {f"{split}/{name}": value for name, value in scored.items()}
         self.log_dict(losses, batch_size=len(batch), sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

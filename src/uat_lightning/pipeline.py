@@ -19,11 +19,13 @@ from uat_lightning.backbone import Backbone
 from uat_lightning.codec import Codec
 from uat_lightning.configurable import rebuild
 from uat_lightning.data.parts import check_parts
+from uat_lightning.diffusion import ContinuousProcess, RectifiedFlow
 from uat_lightning.tasks import Caption, Edit, Generate, Parts
 from uat_lightning.text import Tokenizer
 
 CONFIG, WEIGHTS, CODEC = "config.json", "model.safetensors", "codec.safetensors"
 FORMAT = 1
+PARTS = ("backbone", "codec", "tokenizer", "process")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class UATPipeline:
     """Generates, edits and captions with one model.
 
     Args:
-        parts: Backbone, codec and tokenizer.
+        parts: Backbone, codec, tokenizer and audio process.
     """
 
     parts: Parts
@@ -85,7 +87,7 @@ class UATPipeline:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def _write(self, folder: Path) -> None:
-        parts = {name: getattr(self.parts, name).describe() for name in ("backbone", "codec", "tokenizer")}
+        parts = {name: getattr(self.parts, name).describe() for name in PARTS}
         save_model(self.parts.backbone, str(folder / WEIGHTS))
         self.parts.codec.save(folder / CODEC)
         self.parts.tokenizer.save(folder)
@@ -104,6 +106,7 @@ class UATPipeline:
             backbone = rebuild(described["backbone"], Backbone)  # type: ignore[type-abstract]
             codec = rebuild(described["codec"], Codec)  # type: ignore[type-abstract]
             tokenizer = rebuild(described["tokenizer"], Tokenizer)  # type: ignore[type-abstract]
+            process = rebuild(described["process"], ContinuousProcess)  # type: ignore[type-abstract]
             tokenizer.load(folder)
             check_parts(backbone, codec, tokenizer)
         except ValueError as error:
@@ -111,7 +114,7 @@ class UATPipeline:
         _read_tensors(lambda file: load_model(backbone, str(file)), folder / WEIGHTS)
         _read_tensors(codec.load, folder / CODEC)
         backbone.eval()
-        return cls(Parts(backbone, codec, tokenizer)).to(device)
+        return cls(Parts(backbone, codec, tokenizer, process)).to(device)
 
 
 def _replaceable(folder: Path) -> bool:
@@ -145,7 +148,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder / CONFIG} lacks {', '.join(sorted(missing))}: not a model of uat-lightning")
     if described["format"] != FORMAT:
         raise ValueError(f"{folder / CONFIG} has format {described['format']}; this version reads format {FORMAT}")
-    return described
+    # Models saved before there was a choice of processes are of a rectified flow.
+    return {"process": RectifiedFlow().describe(), **described}
 
 
 def _read_tensors(load: Callable[[Path], object], file: Path) -> None:

@@ -10,6 +10,7 @@ from uat_lightning.backbone import Backbone, DualStreamTransformer, Isolated, Jo
 from uat_lightning.diffusion import (
     Draw,
     MaskedAbsorbing,
+    Occasion,
     OnePass,
     Passes,
     PassPerDirection,
@@ -27,7 +28,7 @@ class Fixed(SquareSampler):
 
     t_audio: float = 0.5
 
-    def draw(self, generation: Tensor) -> Draw:
+    def draw(self, generation: Tensor, occasion: Occasion) -> Draw:
         t = Pair(generation * self.t_audio, (~generation).float())
         return Draw(t, Pair(generation, ~generation))
 
@@ -53,7 +54,7 @@ def texts(rows: int) -> Sequences:
 
 
 def score(passes: Passes, backbone: Backbone, rows: Batch) -> Pair[Tensor]:
-    return passes.losses(backbone, Pair(RectifiedFlow(), MaskedAbsorbing()), Fixed(), rows)
+    return passes.losses(backbone, Pair(RectifiedFlow(), MaskedAbsorbing()), Fixed(), rows, Occasion())
 
 
 @pytest.mark.parametrize("coupling", [Joint(), Isolated()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from uat_lightning.app.way import ScheduleName, SolverName
 
 
 def edit(
@@ -16,7 +16,10 @@ def edit(
     seed: int = 0,
     steps: int = 50,
     guidance: float = 3.0,
-    solver: Literal["Euler", "Heun"] = "Euler",
+    guidance_rescale: float = 0.0,
+    negative: str | None = None,
+    solver: SolverName = "Euler",
+    schedule: ScheduleName = "uniform",
     device: str = "auto",
 ) -> None:
     """Change audio files so that they deserve another caption.
@@ -35,31 +38,30 @@ def edit(
         seed: Seed of the first result; result i has seed + i.
         steps: Steps from pure noise to clean; an edit takes its share of them.
         guidance: How strictly the caption is followed; 1 is as trained, 3 exaggerates.
-        solver: Euler, or Heun, which looks twice at each step.
+        guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it); 0.7 for strict guidance.
+        negative: Caption of what is not to be heard; guidance leads away from it.
+        solver: Euler; Heun and Midpoint look twice at each step; the others once, and remember what they saw.
+        schedule: Where the steps are; uniform ones, or more of them at low noise or at high noise.
         device: cpu, cuda, cuda:1 and so on, or auto.
 
     Raises:
         ValueError: If an option or a file cannot be used; nothing is written then.
     """
-    from uat_lightning import sampling
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import audio_files, batches, check_numbers, progress, save_audio
     from uat_lightning.app.sources import Part, check_given, read_source
+    from uat_lightning.app.way import chosen_guidance, chosen_solver
     from uat_lightning.tasks import Edit
 
     check_given(files)
     check_numbers(seed)
-    task = Edit(strength, getattr(sampling, solver)(steps), sampling.Guidance(guidance))
-    settings = {
-        "strength": strength,
-        "start": start,
-        "end": end,
-        "steps": steps,
-        "guidance": guidance,
-        "solver": solver,
-    }
+    way = chosen_solver(solver, steps, schedule)
+    task = Edit(strength, way, chosen_guidance(guidance, guidance_rescale), negative)
+    settings: dict[str, object] = {"strength": strength, "start": start, "end": end}
+    settings |= {"steps": steps, "solver": solver, "schedule": schedule}
+    settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale, "negative": negative}
     places, opened = audio_files(out, len(files)), open_model(model, device)
-    opened.parts.read([target])  # complains of the caption before any work is done
+    opened.parts.read([caption for caption in (target, negative) if caption is not None])  # complains before the work
     waveforms = [read_source(file, Part(start, end), opened) for file in files]
     for rows in progress(batches(len(files), 1)):
         (edited,) = task.run(opened.parts, [waveforms[rows.start]], [target], seed, rows.start)

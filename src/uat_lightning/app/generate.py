@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+
+from uat_lightning.app.way import ScheduleName, SolverName
 
 LONGEST = 600.0  # seconds
 
@@ -19,7 +20,10 @@ def generate(
     seed: int = 0,
     steps: int = 50,
     guidance: float = 3.0,
-    solver: Literal["Euler", "Heun"] = "Euler",
+    guidance_rescale: float = 0.0,
+    negative: str | None = None,
+    solver: SolverName = "Euler",
+    schedule: ScheduleName = "uniform",
     batch_size: int = 8,
     device: str = "auto",
 ) -> None:
@@ -37,26 +41,30 @@ def generate(
         seed: Seed of the first result; result i has seed + i, and comes out the same alone.
         steps: Steps of the solver.
         guidance: How strictly the caption is followed; 1 is as trained, 3 exaggerates.
-        solver: Euler, or Heun, which looks twice at each step.
+        guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it); 0.7 for strict guidance.
+        negative: Caption of what is not to be heard; guidance leads away from it.
+        solver: Euler; Heun and Midpoint look twice at each step; the others once, and remember what they saw.
+        schedule: Where the steps are; uniform ones, or more of them at low noise or at high noise.
         batch_size: Results made at once.
         device: cpu, cuda, cuda:1 and so on, or auto.
 
     Raises:
         ValueError: If an option cannot be used, before anything is written.
     """
-    from uat_lightning import sampling
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import audio_files, batches, check_numbers, progress, save_audio
+    from uat_lightning.app.way import chosen_guidance, chosen_solver
     from uat_lightning.tasks import Generate
 
     check_numbers(seed, seconds=seconds, count=count, batch_size=batch_size)
     if seconds > LONGEST:
         raise ValueError(f"seconds may be up to {LONGEST:g}, got {seconds:g}")
-    settings = {"seconds": seconds, "steps": steps, "guidance": guidance, "solver": solver}
-    task = Generate(getattr(sampling, solver)(steps), sampling.Guidance(guidance))
+    settings: dict[str, object] = {"seconds": seconds, "steps": steps, "solver": solver, "schedule": schedule}
+    settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale, "negative": negative}
+    task = Generate(chosen_solver(solver, steps, schedule), chosen_guidance(guidance, guidance_rescale), negative)
     wanted = [caption for caption in _captions(captions, prompts) for _ in range(count)]
     files, opened = audio_files(out, len(wanted)), open_model(model, device)
-    opened.parts.read(wanted)  # complains of a caption before any work is done
+    opened.parts.read([*wanted, *([negative] if negative is not None else [])])  # complains before any work is done
     for rows in progress(batches(len(wanted), batch_size)):
         some = [wanted[row] for row in rows]
         made = task.run(opened.parts, some, [seconds] * len(rows), seed, rows.start)

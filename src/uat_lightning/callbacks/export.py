@@ -6,21 +6,22 @@ import tempfile
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from uat_lightning.backbone import Backbone
 from uat_lightning.callbacks.ema import averaged_weights
 from uat_lightning.codec import Codec
+from uat_lightning.diffusion import ContinuousProcess, RectifiedFlow
 from uat_lightning.pipeline import CONFIG, UATPipeline
 from uat_lightning.tasks import Parts
 from uat_lightning.text import Tokenizer
 
 
 class ExportPipeline(Callback):
-    """Saves backbone, codec and tokenizer as one folder when training ends, with the averaged weights where there are.
+    """Saves backbone, codec, tokenizer and audio process as one folder when training ends.
 
-    It does so too when ``max_time`` or the keyboard ends training, but not after an error and not in a
-    ``fast_dev_run``. A model that is there already is replaced.
+    The weights are the averaged ones where there are. It saves too when ``max_time`` or the keyboard ends training, but
+    not after an error and not in a ``fast_dev_run``. A model that is there already is replaced.
 
     Args:
         folder: The model folder.
@@ -72,7 +73,7 @@ def check_folder(folder: Path) -> None:
 
 
 def trained_pipeline(trainer: Trainer, module: LightningModule) -> UATPipeline:
-    """Return the backbone in training with its data's codec and tokenizer.
+    """Return the backbone in training with its process, and its data's codec and tokenizer.
 
     Raises:
         ValueError: If the module has no backbone, or the data has no codec or tokenizer.
@@ -83,4 +84,15 @@ def trained_pipeline(trainer: Trainer, module: LightningModule) -> UATPipeline:
     )
     if not (isinstance(backbone, Backbone) and isinstance(codec, Codec) and isinstance(tokenizer, Tokenizer)):
         raise ValueError("a pipeline needs a module with a backbone, and a DataModule with a codec and a tokenizer")
-    return UATPipeline(Parts(backbone, codec, tokenizer))
+    return UATPipeline(Parts(backbone, codec, tokenizer, trained_process(module)))
+
+
+def trained_process(module: LightningModule) -> ContinuousProcess:
+    """Return the process that a module trains audio on, with a warning where it does not tell the way back."""
+    process = getattr(getattr(module, "objectives", None), "audio", None)
+    if isinstance(process, ContinuousProcess):
+        return process
+    rank_zero_warn(
+        f"{type(process).__name__} is no ContinuousProcess: the saved model will be sampled as a rectified flow"
+    )
+    return RectifiedFlow()

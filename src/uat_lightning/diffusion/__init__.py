@@ -10,29 +10,45 @@ noise          x_0                    eps                 M (mask)           pri
 noisy          x_s with s = 1 - t     z_t                 x_t, y_tau         what the model sees
 t              1 - s                  t                   t, tau             noise level
 velocity       -u = x_0 - x_1         v                   --                 the audio target
+alpha, sigma   s, 1 - s               cos, sin(pi t / 2)  --                 shares of clean and noise in noisy
 logits         --                     --                  log p(x_0 | x_t)   the text target
 =============  =====================  ==================  =================  ==================
 """
 
 from uat_lightning.diffusion.base import Corrupted, Objective
-from uat_lightning.diffusion.continuous import RectifiedFlow
-from uat_lightning.diffusion.discrete import MaskedAbsorbing
+from uat_lightning.diffusion.continuous import ContinuousProcess, RectifiedFlow, VPCosine
+from uat_lightning.diffusion.conversion import Converted, converted, rescaled, same_level
+from uat_lightning.diffusion.discrete import MaskedAbsorbing, MaskedBernoulli
+from uat_lightning.diffusion.occasion import Occasion
 from uat_lightning.diffusion.passes import OnePass, Passes, PassPerDirection
+from uat_lightning.diffusion.spread import Annealed, Antithetic, Independent, ShiftedByLength
 from uat_lightning.diffusion.square import Conditional, Draw, SquareSampler
 from uat_lightning.diffusion.times import LogitNormal, TimeSampler, Uniform
 
 __all__ = [
+    "Annealed",
+    "Antithetic",
     "Conditional",
+    "ContinuousProcess",
+    "Converted",
     "Corrupted",
     "Draw",
+    "Independent",
     "LogitNormal",
     "MaskedAbsorbing",
+    "MaskedBernoulli",
     "Objective",
+    "Occasion",
     "OnePass",
     "PassPerDirection",
     "Passes",
     "RectifiedFlow",
+    "ShiftedByLength",
     "SquareSampler",
     "TimeSampler",
     "Uniform",
+    "VPCosine",
+    "converted",
+    "rescaled",
+    "same_level",
 ]

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from uat_lightning.diffusion.base import Corrupted, Objective
+from uat_lightning.diffusion.masks import cross_entropy, masked, shared_out, with_tail
 from uat_lightning.types import Sequences
 
 
@@ -36,25 +37,54 @@ class MaskedAbsorbing(Objective):
         beyond = torch.arange(positions, device=lengths.device) >= lengths[:, None]
         rank = order.masked_fill(beyond, 2.0).argsort(-1).argsort(-1)
         count = torch.ceil(t * lengths - 1e-6).clamp(min=t > 0)
-        hidden = rank < count[:, None]
-        end_hidden = hidden.gather(1, lengths[:, None] - 1)
-        return hidden | (beyond & end_hidden)
+        return with_tail(rank < count[:, None], lengths)
 
     def corrupt(self, clean: Sequences, t: Tensor, generator: Generator | None = None) -> Corrupted:
         """Mask token ids (rows, canvas) at noise levels (rows,)."""
-        ids, positions = clean.values, clean.values.shape[1]
-        hidden = self.hidden(clean.lengths, t, positions, generator)
-        noisy_lengths = torch.where(t > 0, positions, clean.lengths)
-        noisy = Sequences(torch.where(hidden, self.mask_id, ids), noisy_lengths)
-        return Corrupted(noisy, ids, self._weight(hidden, clean))
-
-    def _weight(self, hidden: Tensor, clean: Sequences) -> Tensor:
-        word, tail = hidden & clean.mask, hidden & ~clean.mask
-        words = word.sum(-1, keepdim=True).clamp(min=1)
-        pads = tail.sum(-1, keepdim=True).clamp(min=1)
-        return word / words + self.pad_weight * tail / (pads * words)
+        hidden = self.hidden(clean.lengths, t, clean.values.shape[1], generator)
+        words = (hidden & clean.mask).sum(-1, keepdim=True).clamp(min=1)
+        return masked(clean, t, hidden, shared_out(hidden, clean, words, self.pad_weight), self.mask_id)
 
     def loss(self, prediction: Tensor, corrupted: Corrupted) -> Tensor:
         """Return the mean cross-entropy of each row's hidden tokens, in nats, (rows,)."""
-        nats = torch.nn.functional.cross_entropy(prediction.mT.float(), corrupted.target, reduction="none")
-        return (nats * corrupted.weight).sum(-1)
+        return cross_entropy(prediction, corrupted)
+
+
+class MaskedBernoulli(Objective):
+    """Hides every token with the same probability and asks for the hidden ones back, as UAT, MDLM and LLaDA do.
+
+    At noise level t a token is hidden with probability ``(1 - eps) t`` and its cross-entropy weighs ``1 / t``
+    (Sahoo et al. 2024, arXiv 2406.07524; Shi et al. 2024, arXiv 2406.04329). A row of n tokens (its words and the end)
+    divides the sum by n, whatever was hidden: the loss is in nats per token, and its mean over t uniform is the NELBO
+    over n, that of ``MaskedAbsorbing`` but for the share eps of the noisiest levels. One draw varies more: its
+    weights go up to ``1 / eps``, and the number of hidden tokens is itself random.
+
+    The null condition is the same as anywhere else: at t = 1 everything is hidden. The padding goes with the end and
+    weighs as much as one token, see ``MaskedAbsorbing``.
+
+    Args:
+        mask_id: The mask token; ``BytePairTokenizer`` has it at 2.
+        pad_weight: Weight of the hidden padding, in tokens.
+        eps: Keeps a token in sight at the highest levels, and bounds the weight at the lowest; above 0, below 1.
+    """
+
+    def __init__(self, mask_id: int = 2, pad_weight: float = 1.0, eps: float = 1e-3) -> None:
+        if not 0 < eps < 1:
+            raise ValueError(f"eps must be above 0 and below 1, got {eps}")
+        self.mask_id, self.pad_weight, self.eps = mask_id, pad_weight, eps
+
+    def hidden(self, lengths: Tensor, t: Tensor, positions: int, generator: Generator | None = None) -> Tensor:
+        """Choose what to hide, bool (rows, positions): each token by its own chance, and the tail with the end."""
+        chance = torch.where(t < 1, (1 - self.eps) * t, 1.0)
+        drawn = torch.rand(len(lengths), positions, generator=generator, device=lengths.device)
+        return with_tail(drawn < chance[:, None], lengths)
+
+    def corrupt(self, clean: Sequences, t: Tensor, generator: Generator | None = None) -> Corrupted:
+        """Mask token ids (rows, canvas) at noise levels (rows,)."""
+        hidden = self.hidden(clean.lengths, t, clean.values.shape[1], generator)
+        divisor = (t.clamp(min=self.eps) * clean.lengths)[:, None]
+        return masked(clean, t, hidden, shared_out(hidden, clean, divisor, self.pad_weight), self.mask_id)
+
+    def loss(self, prediction: Tensor, corrupted: Corrupted) -> Tensor:
+        """Return the cross-entropy of each row's hidden tokens, over t and over all its tokens, in nats, (rows,)."""
+        return cross_entropy(prediction, corrupted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from uat_lightning.backbone import Backbone
 from uat_lightning.configurable import Configurable
 from uat_lightning.diffusion.base import Objective
+from uat_lightning.diffusion.occasion import Occasion
 from uat_lightning.diffusion.square import SquareSampler
 from uat_lightning.tensors import mean_where
 from uat_lightning.types import Batch, Pair, Sequences
@@ -20,7 +22,7 @@ class Passes(Configurable, ABC):
 
     @abstractmethod
     def losses(
-        self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch
+        self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch, occasion: Occasion
     ) -> Pair[Tensor]:
         """Return the audio loss and the text loss, each a mean over the rows that learn it; zero where none does.
 
@@ -29,6 +31,7 @@ class Passes(Configurable, ABC):
             objectives: The processes of the latents and of the tokens.
             square: Where on the (t_audio, t_text) square rows train.
             batch: Clean rows.
+            occasion: Step and rank, on which noise levels may depend.
         """
 
 
@@ -36,11 +39,11 @@ class OnePass(Passes):
     """All rows in one forward, each with its own pair of times; audio with several captions comes once for each."""
 
     def losses(
-        self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch
+        self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch, occasion: Occasion
     ) -> Pair[Tensor]:
         """Score every row on both sides, and count the side that it learns."""
         clean, generation = _each_caption(batch)
-        draw = square.draw(generation)
+        draw = square.draw(generation, _seen(occasion, clean))
         corrupted = [o.corrupt(rows, t) for o, rows, t in zip(objectives, clean, draw.t, strict=True)]
         predicted = backbone(Pair(*(side.noisy for side in corrupted)), draw.t)
         per_row = [o.loss(p, c) for o, p, c in zip(objectives, predicted, corrupted, strict=True)]
@@ -55,11 +58,11 @@ class PassPerDirection(Passes):
     """
 
     def losses(
-        self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch
+        self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch, occasion: Occasion
     ) -> Pair[Tensor]:
         """Draw noise levels for all rows and captions together, then take one direction after the other."""
         count, (clean, generation) = batch.generation_rows or 0, _each_caption(batch)
-        t = square.draw(generation).t
+        t = square.draw(generation, _seen(occasion, clean)).t
         rows, captions = slice(count), slice(count, None)
         audio = _generation_loss(backbone, objectives, _take(clean, rows), Pair(t.audio[rows], t.text[rows]))
         at = Pair(t.audio[captions], t.text[captions])
@@ -72,6 +75,10 @@ def _each_caption(batch: Batch) -> tuple[Pair[Sequences], Tensor]:
     audio, heard = clean.audio.take(slice(count)), clean.audio.take(slice(count, None))
     places = torch.arange(len(clean.text), device=batch.generation.device)
     return Pair(audio.followed_by(heard.repeat(batch.captions)), clean.text), places < count
+
+
+def _seen(occasion: Occasion, clean: Pair[Sequences]) -> Occasion:
+    return replace(occasion, lengths=Pair(clean.audio.lengths, clean.text.lengths))
 
 
 def _generation_loss(

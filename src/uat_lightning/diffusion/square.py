@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from uat_lightning.configurable import Configurable
+from uat_lightning.diffusion.occasion import ANYWHERE, Occasion
 from uat_lightning.diffusion.times import TimeSampler
 from uat_lightning.types import Pair
 
@@ -34,8 +35,13 @@ class SquareSampler(Configurable, ABC):
     """Decides where on the square each row trains."""
 
     @abstractmethod
-    def draw(self, generation: Tensor) -> Draw:
-        """Draw places for rows that teach audio from text (True) or text from audio (False), bool (rows,)."""
+    def draw(self, generation: Tensor, occasion: Occasion = ANYWHERE) -> Draw:
+        """Draw places for rows that teach audio from text (True) or text from audio (False), bool (rows,).
+
+        Args:
+            generation: Which way each row teaches.
+            occasion: Step, rank and lengths of the rows.
+        """
 
 
 class Conditional(SquareSampler):
@@ -51,11 +57,11 @@ class Conditional(SquareSampler):
     def __init__(self, audio: TimeSampler, text: TimeSampler, drop_text: float = 0.1, drop_audio: float = 0.1) -> None:
         self.audio, self.text, self.drop_text, self.drop_audio = audio, text, drop_text, drop_audio
 
-    def draw(self, generation: Tensor) -> Draw:
+    def draw(self, generation: Tensor, occasion: Occasion = ANYWHERE) -> Draw:
         """Draw noise levels for the learned side; the condition is at 0, or at 1 where it is dropped."""
         count, device = len(generation), generation.device
         dropped = torch.rand(count, device=device) < torch.where(generation, self.drop_text, self.drop_audio)
         condition = dropped.float()
-        audio = torch.where(generation, self.audio.among(generation), condition)
-        text = torch.where(generation, condition, self.text.among(~generation))
+        audio = torch.where(generation, self.audio.among(generation, occasion), condition)
+        text = torch.where(generation, condition, self.text.among(~generation, occasion))
         return Draw(Pair(audio, text), Pair(generation, ~generation))

@@ -5,24 +5,41 @@ from uat_lightning.sampling.blockwise import Blockwise
 from uat_lightning.sampling.canvas import Symbols
 from uat_lightning.sampling.confidence_order import ConfidenceOrder
 from uat_lightning.sampling.confidence_threshold import ConfidenceThreshold
+from uat_lightning.sampling.dpm import DPMSolver2M, DPMSolver3MSDE
 from uat_lightning.sampling.draft import Draft
 from uat_lightning.sampling.entropy_bound import EntropyBound
 from uat_lightning.sampling.evaluations import Evaluations, Logits, RowLogits
 from uat_lightning.sampling.first_hitting import FirstHitting
-from uat_lightning.sampling.guidance import Guidance, GuidedVelocity
+from uat_lightning.sampling.guidance import (
+    Guidance,
+    GuidedVelocity,
+    ProjectedGuidance,
+    RescaledGuidance,
+)
 from uat_lightning.sampling.guided_logits import AudioLogits, GuidedLogits
 from uat_lightning.sampling.likelihood import ExactCount
-from uat_lightning.sampling.ode import Euler, Heun, ODESolver
 from uat_lightning.sampling.remasking import Cap, Loop, Remasking, ReMDM, Rescale, Unsure
+from uat_lightning.sampling.schedules import (
+    CosineSchedule,
+    PolyexponentialSchedule,
+    Schedule,
+    ShiftedSchedule,
+    UniformSchedule,
+)
+from uat_lightning.sampling.solvers import AdamsBashforth, Euler, Heun, Midpoint, ODESolver, Solver
 from uat_lightning.sampling.text_sampler import StepwiseSampler, TextSampler
 
 __all__ = [
+    "AdamsBashforth",
     "Ancestral",
     "AudioLogits",
     "Blockwise",
     "Cap",
     "ConfidenceOrder",
     "ConfidenceThreshold",
+    "CosineSchedule",
+    "DPMSolver2M",
+    "DPMSolver3MSDE",
     "Draft",
     "EntropyBound",
     "Euler",
@@ -35,13 +52,21 @@ __all__ = [
     "Heun",
     "Logits",
     "Loop",
+    "Midpoint",
     "ODESolver",
+    "PolyexponentialSchedule",
+    "ProjectedGuidance",
     "ReMDM",
     "Remasking",
     "Rescale",
+    "RescaledGuidance",
     "RowLogits",
+    "Schedule",
+    "ShiftedSchedule",
+    "Solver",
     "StepwiseSampler",
     "Symbols",
     "TextSampler",
+    "UniformSchedule",
     "Unsure",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Generator, Tensor
 
 from uat_lightning.backbone import Backbone
 from uat_lightning.codec import Codec
+from uat_lightning.diffusion import ContinuousProcess, RectifiedFlow
 from uat_lightning.tensors import pad_rows
 from uat_lightning.text import Tokenizer
 from uat_lightning.types import Sequences
@@ -23,11 +24,13 @@ class Parts:
         backbone: The network over both modalities.
         codec: Waveforms to latents and back.
         tokenizer: Captions to token ids and back.
+        process: What the backbone was trained to predict of noisy latents.
     """
 
     backbone: Backbone
     codec: Codec
     tokenizer: Tokenizer
+    process: ContinuousProcess = field(default_factory=RectifiedFlow)
 
     @property
     def device(self) -> torch.device:

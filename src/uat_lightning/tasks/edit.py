@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from uat_lightning.sampling import Guidance, ODESolver
+from uat_lightning.sampling import Guidance, Solver
 from uat_lightning.tasks.base import Parts, gaussian, generators
 from uat_lightning.tasks.generate import Generate
 from uat_lightning.types import Sequences
@@ -17,17 +17,23 @@ class Edit:
     """SDEdit (Meng et al. 2021, arXiv 2108.01073).
 
     Args:
-        edit_strength: Noise level to start from, 0 to 1: 0 returns the source, 1 is plain generation.
+        edit_strength: Noise level to start from, of the model's process, 0 to 1: 0 returns the source, 1 is plain
+            generation.
         solver: Integrates the velocity; 50 Euler steps from pure noise where None.
         guidance: Classifier-free guidance; scale 3 everywhere where None.
+        negative: A caption of what guidance is to lead away from; away from no caption where None.
     """
 
     def __init__(
-        self, edit_strength: float = 0.75, solver: ODESolver | None = None, guidance: Guidance | None = None
+        self,
+        edit_strength: float = 0.75,
+        solver: Solver | None = None,
+        guidance: Guidance | None = None,
+        negative: str | None = None,
     ) -> None:
         if not 0 <= edit_strength <= 1:
             raise ValueError(f"edit_strength is a noise level from 0 to 1, got {edit_strength}")
-        self.edit_strength, self.generate = edit_strength, Generate(solver, guidance)
+        self.edit_strength, self.generate = edit_strength, Generate(solver, guidance, negative)
 
     @torch.no_grad()
     def run(
@@ -51,7 +57,11 @@ class Edit:
             return []
         source = parts.listen(waveforms)
         sources = generators(seed, len(waveforms), first)
-        noise = gaussian(source.lengths.tolist(), parts.codec.latent_width, sources, parts.device)
-        noisy = Sequences(torch.lerp(source.values, noise.values, self.edit_strength), source.lengths)
-        edited = self.generate.denoise(parts, noisy, targets, self.edit_strength) if self.edit_strength else source
+        edited = source if self.edit_strength == 0 else self._redo(parts, source, targets, sources)
         return parts.sound(edited, [waveform.shape[1] for waveform in waveforms])
+
+    def _redo(self, parts: Parts, source: Sequences, targets: Sequence[str], sources: Sequence[Generator]) -> Sequences:
+        noise = gaussian(source.lengths.tolist(), parts.codec.latent_width, sources, parts.device).values
+        level = source.values.new_full((len(source),), self.edit_strength)
+        noisy = Sequences(parts.process.path(source.values, noise, level), source.lengths)
+        return self.generate.denoise(parts, noisy, targets, self.edit_strength, sources)

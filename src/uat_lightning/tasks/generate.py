@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from uat_lightning.sampling import Euler, Guidance, GuidedVelocity, ODESolver
+from uat_lightning.diffusion import RectifiedFlow, converted, rescaled, same_level
+from uat_lightning.sampling import Euler, Guidance, GuidedVelocity, Solver
 from uat_lightning.tasks.base import Parts, gaussian, generators
 from uat_lightning.types import Sequences
 
@@ -19,10 +20,15 @@ class Generate:
     Args:
         solver: Integrates the velocity; 50 Euler steps where None.
         guidance: Classifier-free guidance; scale 3 everywhere where None.
+        negative: A caption of what guidance is to lead away from; away from no caption where None.
     """
 
-    def __init__(self, solver: ODESolver | None = None, guidance: Guidance | None = None) -> None:
-        self.solver, self.guidance = solver or Euler(50), guidance or Guidance()
+    def __init__(
+        self, solver: Solver | None = None, guidance: Guidance | None = None, negative: str | None = None
+    ) -> None:
+        if negative is not None and guidance is not None and guidance.scale == 1:
+            raise ValueError("guidance of scale 1 does not lead away from anything: leave out the negative caption")
+        self.solver, self.guidance, self.negative = solver or Euler(50), guidance or Guidance(), negative
 
     @torch.no_grad()
     def run(
@@ -50,10 +56,36 @@ class Generate:
         frames = [parts.codec.frames(count) for count in samples]
         sources = generators(seed, len(captions), first)
         noise = gaussian(frames, parts.codec.latent_width, sources, parts.device)
-        return parts.sound(self.denoise(parts, noise, captions), samples)
+        return parts.sound(self.denoise(parts, noise, captions, sources=sources), samples)
 
-    def denoise(self, parts: Parts, noisy: Sequences, captions: Sequence[str], start: float = 1.0) -> Sequences:
-        """Take latents from noise level ``start`` to clean under captions."""
-        text, null = parts.read(captions), parts.masked_canvas(len(captions))
-        velocity = GuidedVelocity(parts.backbone, noisy.lengths, text, null, self.guidance)
-        return Sequences(self.solver.solve(velocity, noisy.values, start), noisy.lengths)
+    def denoise(
+        self,
+        parts: Parts,
+        noisy: Sequences,
+        captions: Sequence[str],
+        start: float = 1.0,
+        sources: Sequence[Generator] | None = None,
+    ) -> Sequences:
+        """Take latents from noise level ``start`` to clean under captions.
+
+        Args:
+            parts: The trained model.
+            noisy: Latents of the model's process.
+            captions: What is to be heard in each row.
+            start: Noise level of the process, above 0, up to 1.
+            sources: One generator per row, for solvers that add noise; torch's default where None.
+        """
+        flow, lengths = RectifiedFlow(), noisy.lengths.tolist()
+        velocity = converted(self._prediction(parts, noisy.lengths, captions), parts.process, flow)
+        noise = sources and (lambda: gaussian(lengths, noisy.values.shape[-1], sources, parts.device).values)
+        latents = rescaled(noisy.values, parts.process, start, flow)
+        level = same_level(parts.process, flow, start)
+        return Sequences(self.solver.solve(velocity, latents, level, noise=noise or None), noisy.lengths)
+
+    def _prediction(self, parts: Parts, lengths: Tensor, captions: Sequence[str]) -> GuidedVelocity:
+        text, rows = parts.read(captions), len(captions)
+        guidance = self.guidance.begin()
+        if self.negative is None:
+            return GuidedVelocity(parts.backbone, lengths, text, parts.masked_canvas(rows), guidance, parts.process)
+        null = parts.read([self.negative] * rows)
+        return GuidedVelocity(parts.backbone, lengths, text, null, guidance, parts.process, null_t=0.0)

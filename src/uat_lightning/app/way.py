@@ -1,0 +1,35 @@
+"""How a command goes from noise to sound: the solver, its schedule and the guidance that its options name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from uat_lightning.sampling import Guidance, Solver
+
+SolverName = Literal["Euler", "Heun", "Midpoint", "AdamsBashforth", "DPMSolver2M", "DPMSolver3MSDE"]
+ScheduleName = Literal["uniform", "cosine", "shifted", "polyexponential"]
+
+
+def chosen_solver(name: str, steps: int, schedule: str = "uniform") -> Solver:
+    """Return the solver of a name, with a schedule of a name.
+
+    Raises:
+        ValueError: If the steps are none.
+    """
+    from uat_lightning import sampling
+
+    times = getattr(sampling, f"{schedule.capitalize()}Schedule")()
+    made: Solver = getattr(sampling, name)(steps, times)
+    return made
+
+
+def chosen_guidance(scale: float, rescale: float = 0.0) -> Guidance:
+    """Return plain guidance, or guidance that is rescaled where its share is not 0.
+
+    Raises:
+        ValueError: If the share is none.
+    """
+    from uat_lightning.sampling import Guidance, RescaledGuidance
+
+    return RescaledGuidance(scale, rescale=rescale) if rescale else Guidance(scale)

@@ -1,0 +1,57 @@
+"""How likely a masked diffusion model finds captions: the negative evidence lower bound, NELBO."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+def caption_nelbo(logits: Tensor, tokens: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
+    """Return an estimate of each caption's NELBO from one corruption of it, in nats, (rows,).
+
+    ``n / k`` times the cross-entropy of the k hidden ones of n tokens, the words and the end (Nie et al. 2025, arXiv
+    2502.09992, equation 14). Its mean is the NELBO where k is uniform over 1..n and every choice of k tokens equally
+    likely, as ``MaskedAbsorbing`` hides them at t uniform.
+
+    Args:
+        logits: Scores of a canvas with hidden tokens, float (rows, positions, vocabulary).
+        tokens: The clean token ids, int64 (rows, positions).
+        hidden: What was hidden, bool (rows, positions); at least one token of each row. Padding does not count.
+        lengths: Tokens of each row, (rows,).
+    """
+    places = torch.arange(tokens.shape[1], device=tokens.device)
+    counted = hidden & (places < lengths[:, None])
+    scores = logits if logits.dtype == torch.float64 else logits.float()
+    nats = torch.nn.functional.cross_entropy(scores.mT, tokens, reduction="none")
+    nelbo: Tensor = torch.where(counted, nats, 0).sum(-1) * lengths / counted.sum(-1)
+    return nelbo
+
+
+class CaptionNELBO(Metric):
+    """The mean NELBO of captions in nats, for one caption and for one token; right over several ranks and batches.
+
+    Updated by the arguments of ``caption_nelbo``. ``compute`` returns the keys ``per_caption``, a mean over captions,
+    and ``per_token``, all nats over all tokens; both are NaN where there were no captions.
+    """
+
+    full_state_update = False
+    higher_is_better = False
+    nats: Tensor
+    captions: Tensor
+    tokens: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("nats", "captions", "tokens"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, tokens: Tensor, hidden: Tensor, lengths: Tensor) -> None:
+        """Add captions; shapes as in ``caption_nelbo``."""
+        self.nats += caption_nelbo(logits, tokens, hidden, lengths).sum()
+        self.captions += len(lengths)
+        self.tokens += lengths.sum()
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the means over everything added, in nats."""
+        return {"per_caption": self.nats / self.captions, "per_token": self.nats / self.tokens}
