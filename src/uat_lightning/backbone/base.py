@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from uat_lightning.backbone.one_sided import AudioGivenText, OneSided, TextGivenAudio
 from uat_lightning.configurable import Configurable
 from uat_lightning.types import Pair, Sequences
-
-OneSided = Callable[[Sequences, Tensor], Tensor]
 
 
 class Backbone(Configurable, nn.Module, ABC):
@@ -50,7 +48,7 @@ class Backbone(Configurable, nn.Module, ABC):
             text: Token ids (rows, tokens).
             t: 0 for rows whose text is the condition, 1 for the null condition, (rows,).
         """
-        return lambda audio, t_audio: self(Pair(audio, text), Pair(t_audio, t)).audio
+        return AudioGivenText(self, text, t)
 
     def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided:
         """Return the text logits as a function of (noisy token ids, their times) under audio that stays.
@@ -63,5 +61,4 @@ class Backbone(Configurable, nn.Module, ABC):
             captions: Texts to each row of audio: the token ids have ``captions`` times as many rows, one text for
                 every row first, then the next for every row.
         """
-        audio, t = audio.repeat(captions), t.repeat(captions)
-        return lambda text, t_text: self(Pair(audio, text), Pair(t, t_text)).text
+        return TextGivenAudio(self, audio.repeat(captions), t.repeat(captions))

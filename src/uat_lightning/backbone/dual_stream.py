@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from uat_lightning.backbone.base import Backbone, OneSided
+from uat_lightning.backbone.base import Backbone
 from uat_lightning.backbone.blocks import DualStreamBlock
 from uat_lightning.backbone.coupling import Coupling, Joint
 from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
+from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.rotary import rotary_angles
-from uat_lightning.backbone.stream import Stream, walk
+from uat_lightning.backbone.stream import Memory, Stream, walk
 from uat_lightning.types import Pair, Sequences
 
 
@@ -82,16 +86,7 @@ class DualStreamTransformer(Backbone):
             return super().given_text(text, t)
         embedded, condition = self._embed(text.values), self._text_condition(t)
         _, memories = walk(self._streams("text"), embedded, condition, None, text.mask)
-
-        def velocity(audio: Sequences, t_audio: Tensor) -> Tensor:
-            reads = self.coupling.reads(Pair(t_audio, t)).audio
-            readable = torch.cat([audio.mask, text.mask & reads[:, None]], dim=1)
-            x, condition = self.audio_in(audio.values), self.audio_time(t_audio)
-            x, _ = walk(self._streams("audio"), x, condition, self._angles(audio), readable, memories)
-            out: Tensor = self.audio_head(x, condition)
-            return out
-
-        return velocity
+        return RememberedText(self, text.mask, t, memories)
 
     def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided:
         """Return the logits under audio that stays; its stream is computed once where it cannot read the text."""
@@ -100,17 +95,22 @@ class DualStreamTransformer(Backbone):
         embedded, condition = self.audio_in(audio.values), self.audio_time(t)
         _, once = walk(self._streams("audio"), embedded, condition, self._angles(audio), audio.mask)
         memories = [memory.repeat(captions) for memory in once]
-        mask, t_audio = audio.mask.repeat(captions, 1), t.repeat(captions)
+        return RememberedAudio(self, audio.mask.repeat(captions, 1), t.repeat(captions), memories)
 
-        def logits(text: Sequences, t_text: Tensor) -> Tensor:
-            reads = self.coupling.reads(Pair(t_audio, t_text)).text
-            readable = torch.cat([text.mask, mask & reads[:, None]], dim=1)
-            x, condition = self._embed(text.values), self._text_condition(t_text)
-            x, _ = walk(self._streams("text"), x, condition, None, readable, memories)
-            out: Tensor = self.text_head(x)
-            return out
+    def audio_alone(self, audio: Sequences, t: Tensor, text_mask: Tensor, memories: Sequence[Memory]) -> Tensor:
+        """Return the velocity beside the keys and values of a text, of which ``text_mask`` may be read."""
+        readable = torch.cat([audio.mask, text_mask], dim=1)
+        x, condition = self.audio_in(audio.values), self.audio_time(t)
+        x, _ = walk(self._streams("audio"), x, condition, self._angles(audio), readable, memories)
+        out: Tensor = self.audio_head(x, condition)
+        return out
 
-        return logits
+    def text_alone(self, text: Sequences, t: Tensor, audio_mask: Tensor, memories: Sequence[Memory]) -> Tensor:
+        """Return the logits beside the keys and values of audio, of which ``audio_mask`` may be read."""
+        readable = torch.cat([text.mask, audio_mask], dim=1)
+        x, _ = walk(self._streams("text"), self._embed(text.values), self._text_condition(t), None, readable, memories)
+        out: Tensor = self.text_head(x)
+        return out
 
     def _streams(self, side: str) -> list[Stream]:
         return [getattr(block, side) for block in self.blocks]
@@ -129,3 +129,57 @@ class DualStreamTransformer(Backbone):
             )
         embedded: Tensor = self.text_in(tokens) + self.text_positions[: tokens.shape[1]]
         return embedded
+
+
+@dataclass(frozen=True)
+class RememberedText(OneSided):
+    """The velocity beside a text whose stream was computed once.
+
+    Args:
+        backbone: The network.
+        mask: Valid tokens, bool (rows, tokens).
+        t: Noise levels of the text, (rows,).
+        memories: Keys and values of the text in every block.
+    """
+
+    backbone: DualStreamTransformer
+    mask: Tensor
+    t: Tensor
+    memories: Sequence[Memory]
+
+    def __call__(self, noisy: Sequences, t: Tensor) -> Tensor:
+        """Return the velocity (rows, frames, latent_width)."""
+        reads = self.backbone.coupling.reads(Pair(t, self.t)).audio
+        return self.backbone.audio_alone(noisy, t, self.mask & reads[:, None], self.memories)
+
+    def take(self, rows: Tensor) -> OneSided:
+        """Return the function for some of the texts."""
+        memories = [memory.take(rows) for memory in self.memories]
+        return RememberedText(self.backbone, self.mask[rows], self.t[rows], memories)
+
+
+@dataclass(frozen=True)
+class RememberedAudio(OneSided):
+    """The logits beside audio whose stream was computed once.
+
+    Args:
+        backbone: The network.
+        mask: Valid frames, bool (rows, frames).
+        t: Noise levels of the audio, (rows,).
+        memories: Keys and values of the audio in every block.
+    """
+
+    backbone: DualStreamTransformer
+    mask: Tensor
+    t: Tensor
+    memories: Sequence[Memory]
+
+    def __call__(self, noisy: Sequences, t: Tensor) -> Tensor:
+        """Return the logits (rows, tokens, vocabulary_size)."""
+        reads = self.backbone.coupling.reads(Pair(self.t, t)).text
+        return self.backbone.text_alone(noisy, t, self.mask & reads[:, None], self.memories)
+
+    def take(self, rows: Tensor) -> OneSided:
+        """Return the function for some of the clips."""
+        memories = [memory.take(rows) for memory in self.memories]
+        return RememberedAudio(self.backbone, self.mask[rows], self.t[rows], memories)

@@ -21,6 +21,10 @@ class Memory(NamedTuple):
     key: Tensor
     value: Tensor
 
+    def take(self, rows: Tensor) -> Memory:
+        """Return some of the rows."""
+        return Memory(*(part[rows] for part in self))
+
     def repeat(self, times: int) -> Memory:
         """Return all rows ``times`` over: first every row once, then every row again."""
         return Memory(*(part.repeat(times, 1, 1, 1) for part in self))

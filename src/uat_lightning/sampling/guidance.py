@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import Backbone
+from uat_lightning.backbone import Backbone, OneSided
 from uat_lightning.diffusion import ContinuousProcess, RectifiedFlow
-from uat_lightning.types import Pair, Sequences
+from uat_lightning.types import Sequences
 
 
 @dataclass(frozen=True)
@@ -188,14 +189,21 @@ class GuidedVelocity:
     def __call__(self, latents: Tensor, t: float) -> Tensor:
         """Return the process's prediction for latents (rows, frames, channels) at noise level t."""
         audio = Sequences(latents, self.lengths)
-        rows = latents.new_ones(len(latents))
+        times = t * latents.new_ones(len(latents))
         if not self.guidance.acts(t):
-            prediction: Tensor = self.backbone(Pair(audio, self.text), Pair(t * rows, 0 * rows)).audio
-            return prediction
-        text = _stack(self.text, self.null)
-        times = Pair(t * torch.cat([rows, rows]), torch.cat([0 * rows, self.null_t * rows]))
-        conditional, null = self.backbone(Pair(audio.repeat(2), text), times).audio.chunk(2)
-        return self.guidance.guide(conditional, null, Seen(audio, t * rows, self.process))
+            return self._conditional(audio, times)
+        conditional, null = self._both(audio.repeat(2), times.repeat(2)).chunk(2)
+        return self.guidance.guide(conditional, null, Seen(audio, times, self.process))
+
+    @cached_property
+    def _conditional(self) -> OneSided:
+        return self.backbone.given_text(self.text, torch.zeros_like(self.lengths, dtype=torch.float32))
+
+    @cached_property
+    def _both(self) -> OneSided:
+        """The condition and, below it, the null side."""
+        zeros = torch.zeros_like(self.lengths, dtype=torch.float32)
+        return self.backbone.given_text(_stack(self.text, self.null), torch.cat([zeros, zeros + self.null_t]))
 
 
 def _stack(first: Sequences, second: Sequences) -> Sequences:

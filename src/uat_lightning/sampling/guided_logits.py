@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import Backbone
+from uat_lightning.backbone import Backbone, OneSided
 from uat_lightning.sampling.evaluations import RowLogits
 from uat_lightning.sampling.guidance import Guidance
-from uat_lightning.types import Pair, Sequences
+from uat_lightning.types import Sequences
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,13 @@ class AudioLogits(RowLogits):
     def of_rows(self, canvas: Tensor, rows: Tensor) -> Tensor:
         """Return log-probabilities (some, positions, vocabulary) for the token ids of some rows."""
         text = Sequences(canvas, torch.full_like(rows, canvas.shape[1]))
-        ones = self.audio.values.new_ones(len(rows))
-        heard = Pair(_rows(self.audio, rows), text)
-        log_probabilities: Tensor = self.backbone(heard, Pair(self.t * ones, ones)).text.log_softmax(-1)
-        return log_probabilities
+        masked = torch.ones(len(rows), device=rows.device)
+        return self._heard.take(rows)(text, masked).log_softmax(-1)
+
+    @cached_property
+    def _heard(self) -> OneSided:
+        level = torch.full_like(self.audio.lengths, self.t, dtype=torch.float32)
+        return self.backbone.given_audio(self.audio, level)
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,18 @@ class GuidedLogits(RowLogits):
     def of_rows(self, canvas: Tensor, rows: Tensor) -> Tensor:
         """Return log-probabilities (some, positions, vocabulary) for the token ids of some rows."""
         if self.guidance.scale == 1:
-            return AudioLogits(self.backbone, self.audio).of_rows(canvas, rows)
-        text = Sequences(canvas, torch.full_like(rows, canvas.shape[1]))
-        sounds = [_rows(side, rows) for side in (self.audio, self.null)]
-        both = Sequences(torch.cat([s.values for s in sounds]), torch.cat([s.lengths for s in sounds]))
-        ones = self.audio.values.new_ones(len(rows))
-        times = Pair(torch.cat([0 * ones, ones]), torch.cat([ones, ones]))
-        logits = self.backbone(Pair(both, text.repeat(2)), times).text
-        return self.guidance.mix(*logits.log_softmax(-1).chunk(2)).log_softmax(-1)
+            return self._alone.of_rows(canvas, rows)
+        text = Sequences(canvas, torch.full_like(rows, canvas.shape[1])).repeat(2)
+        both = self._both.take(torch.cat([rows, rows + len(self.audio)]))
+        mixed = self.guidance.mix(*both(text, torch.ones(len(text), device=rows.device)).log_softmax(-1).chunk(2))
+        return mixed.log_softmax(-1)
 
+    @cached_property
+    def _alone(self) -> AudioLogits:
+        return AudioLogits(self.backbone, self.audio)
 
-def _rows(sequences: Sequences, rows: Tensor) -> Sequences:
-    return Sequences(sequences.values[rows], sequences.lengths[rows])
+    @cached_property
+    def _both(self) -> OneSided:
+        """The audio and, below it, the noise."""
+        zeros = torch.zeros_like(self.audio.lengths, dtype=torch.float32)
+        return self.backbone.given_audio(self.audio.followed_by(self.null), torch.cat([zeros, zeros + 1]))
