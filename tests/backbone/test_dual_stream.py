@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import DualStreamTransformer
+from uat_lightning.backbone import DualStreamTransformer, Isolated
 from uat_lightning.diffusion import Conditional, LogitNormal, MaskedAbsorbing, RectifiedFlow, Uniform
 from uat_lightning.module import UATModule
 from uat_lightning.types import Batch, Pair, Sequences
@@ -12,7 +14,7 @@ from uat_lightning.types import Batch, Pair, Sequences
 CANVAS, WIDTH, VOCABULARY, MASK = 6, 4, 20, 2
 
 
-def network(**changes: int) -> DualStreamTransformer:
+def network(**changes: Any) -> DualStreamTransformer:
     settings = {"latent_width": WIDTH, "vocabulary_size": VOCABULARY, "canvas": CANVAS, "width": 32, "depth": 2}
     return DualStreamTransformer(**{**settings, "heads": 2, **changes})
 
@@ -29,9 +31,9 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture
-def backbone() -> DualStreamTransformer:
-    return shaken(network()).eval()
+@pytest.fixture(params=[{}, {"coupling": Isolated(), "stem_kernel": 3}], ids=["joint", "isolated with a stem"])
+def backbone(request: pytest.FixtureRequest) -> DualStreamTransformer:
+    return shaken(network(**request.param)).eval()
 
 
 def some(frames: tuple[int, ...] = (7, 3, 5), tokens: tuple[int, ...] = (6, 2, 4)) -> Pair[Sequences]:
@@ -202,6 +204,11 @@ def test_loss_falls_to_near_zero_on_one_batch():
 def test_a_width_that_the_heads_do_not_divide_is_refused(width: int, heads: int):
     with pytest.raises(ValueError, match=f"width {width} .* heads \\({heads}\\)"):
         network(width=width, heads=heads)
+
+
+def test_a_stem_without_a_middle_frame_is_refused():
+    with pytest.raises(ValueError, match="odd kernel"):
+        network(stem_kernel=4)
 
 
 def test_a_canvas_longer_than_the_positions_is_refused_with_both_numbers(backbone):

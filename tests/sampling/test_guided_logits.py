@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from uat_lightning.backbone import Backbone, DualStreamTransformer
-from uat_lightning.sampling import AudioLogits, Guidance, GuidedLogits
+from uat_lightning.sampling import AudioFirst, AudioLogits, Guidance, GuidedLogits
 from uat_lightning.types import Pair, Sequences
 
 ROWS, FRAMES, CANVAS, MASK = 3, 6, 5, 2
@@ -65,3 +65,17 @@ def test_the_text_is_noisy_and_the_audio_clean_or_nothing_but_noise(recorder: Re
 def test_some_rows_can_be_asked_alone(recorder: Recorder, scale: float):
     logits, rows = GuidedLogits(recorder, latents(1), latents(2), Guidance(scale)), torch.tensor([2, 0])
     torch.testing.assert_close(logits.of_rows(CANVASES[rows], rows), logits(CANVASES)[rows], rtol=0, atol=1e-11)
+
+
+@torch.no_grad()
+def test_what_audio_tells_of_a_position_adds_to_its_confidence():
+    """The sum of the mixture is a Renyi divergence: 0 where audio changes nothing, more where it tells more."""
+    scale = 1.5
+    deaf = torch.randn(2, 3, 7, dtype=torch.float64).log_softmax(-1)
+    heard = torch.randn(2, 3, 7, dtype=torch.float64).log_softmax(-1)
+    heard[:, 0] = deaf[:, 0]
+    mixed, plain = AudioFirst(scale).words(heard, deaf), Guidance(scale).words(heard, deaf)
+    divergence = (heard.exp() ** scale * deaf.exp() ** (1 - scale)).sum(-1).log() / (scale - 1)
+    torch.testing.assert_close(mixed - plain, ((scale - 1) * divergence)[..., None].expand_as(mixed))
+    assert (divergence[:, 0].abs() < 1e-12).all()
+    assert (divergence[:, 1:] > 0).all()

@@ -16,12 +16,12 @@ def caption(
     seed: int = 0,
     steps: int = 64,
     temperature: float | None = None,
-    guidance: float = 1.0,
+    guidance: float = 1.5,
     sampler: Literal[
         "ConfidenceOrder", "ConfidenceThreshold", "EntropyBound", "FirstHitting", "Ancestral", "ReMDM"
     ] = "ConfidenceOrder",
     candidates: int = 1,
-    choose: Literal["bayes", "likelihood"] = "bayes",
+    choose: Literal["bayes", "likelihood", "information"] = "bayes",
     given: str | None = None,
     batch_size: int = 16,
     device: str = "auto",
@@ -46,7 +46,8 @@ def caption(
         sampler: How words are written: the surest first, all that are sure enough, as many as are nearly independent,
             or at random: one by one, in steps, in steps with second thoughts.
         candidates: Captions to choose the best from.
-        choose: The best by bayes, agreeing most with the others, or by likelihood in the model's own opinion.
+        choose: The best by bayes, agreeing most with the others, by likelihood in the model's own opinion, or by
+            information, where captions that are common whatever is heard count less.
         given: A half-written caption, "a ___ rings twice, then ___"; each blank takes one or more words.
         batch_size: Spans captioned at once.
         device: cpu, cuda, cuda:1 and so on, or auto.
@@ -54,17 +55,16 @@ def caption(
     Raises:
         ValueError: If an option or a file cannot be used.
     """
-    from uat_lightning.app.captioning import Captioner, save_captions, text_sampler, writer
+    from uat_lightning.app.captioning import Captioner, save_captions, text_guidance, text_sampler, writer
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers, check_place
     from uat_lightning.app.sources import Part, check_given
-    from uat_lightning.sampling import Guidance
     from uat_lightning.tasks.blanks import Blanks
 
     check_given(files)
     check_numbers(seed, window=window, batch_size=batch_size)
     chosen = text_sampler(sampler, steps, temperature, candidates > 1)
-    write = writer(chosen, Guidance(guidance), given, candidates, choose)
+    write = writer(chosen, text_guidance(guidance, chosen), given, candidates, choose)
     settings = {
         **{"window": window, "seed": seed, "guidance": guidance, "given": given},
         **{"sampler": sampler, "steps": steps, "temperature": temperature},

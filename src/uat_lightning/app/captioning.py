@@ -18,11 +18,24 @@ from uat_lightning import sampling
 from uat_lightning.app.model import OpenModel
 from uat_lightning.app.output import save_sidecar, save_text
 from uat_lightning.app.sources import Part, Span, cut, read_source
-from uat_lightning.sampling import Guidance, TextSampler
-from uat_lightning.tasks import Caption, ChosenCaption, Infill, MinimumBayesRisk, MostLikely, Parts
+from uat_lightning.sampling import AudioFirst, ConfidenceOrder, Guidance, TextSampler
+from uat_lightning.tasks import (
+    Caption,
+    Choice,
+    ChosenCaption,
+    Infill,
+    MinimumBayesRisk,
+    MostLikely,
+    Parts,
+    PointwiseInformation,
+)
 
 Writer = Callable[[Parts, Sequence[Tensor], int, int], list[str]]
-CHOICES = {"bayes": MinimumBayesRisk, "likelihood": MostLikely}
+CHOICES: dict[str, Callable[[], Choice]] = {
+    "bayes": MinimumBayesRisk,
+    "likelihood": MostLikely,
+    "information": lambda: MostLikely(PointwiseInformation(prior=0.4)),
+}
 
 
 @dataclass
@@ -94,6 +107,11 @@ def text_sampler(name: str, steps: int, temperature: float | None, several: bool
     known = inspect.signature(made).parameters
     sampler: TextSampler = made(**{key: value for key, value in settings.items() if key in known})
     return sampler
+
+
+def text_guidance(scale: float, sampler: TextSampler) -> Guidance:
+    """Return guidance on the audio that suits a sampler: one that compares positions writes first what is heard."""
+    return AudioFirst(scale) if isinstance(sampler, ConfidenceOrder) else Guidance(scale)
 
 
 def writer(sampler: TextSampler, guidance: Guidance, given: str | None, candidates: int, choose: str) -> Writer:

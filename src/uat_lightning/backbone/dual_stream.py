@@ -15,6 +15,7 @@ from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
 from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.rotary import rotary_angles
+from uat_lightning.backbone.stem import ConvolutionalStem
 from uat_lightning.backbone.stream import Memory, Stream, walk
 from uat_lightning.types import Pair, Sequences
 
@@ -35,6 +36,7 @@ class DualStreamTransformer(Backbone):
         expansion: Feed-forward channels per stream channel.
         rotary_base: Base of the rotary frequencies.
         coupling: Which stream may read the other; ``Joint`` where None.
+        stem_kernel: Frames that a convolution over the audio sees before the first block, odd; none where 0.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class DualStreamTransformer(Backbone):
         expansion: float = 3.0,
         rotary_base: float = 10_000.0,
         coupling: Coupling | None = None,
+        stem_kernel: int = 0,
     ) -> None:
         super().__init__()
         if width % (2 * heads):
@@ -55,6 +58,7 @@ class DualStreamTransformer(Backbone):
         self.latent_width, self.vocabulary_size, self.canvas = latent_width, vocabulary_size, canvas
         self.head_width, self.rotary_base, self.coupling = width // heads, rotary_base, coupling or Joint()
         self.audio_in = nn.Linear(latent_width, width)
+        self.audio_stem = ConvolutionalStem(width, stem_kernel) if stem_kernel else None
         self.text_in = nn.Embedding(vocabulary_size, width)
         self.text_positions = nn.Parameter(0.02 * torch.randn(canvas, width))
         self.audio_time, self.text_time = TimeEmbedding(width), TimeEmbedding(width)
@@ -75,7 +79,7 @@ class DualStreamTransformer(Backbone):
             torch.cat([noisy.audio.mask & reads.text[:, None], noisy.text.mask], dim=1),
         )
         angles = self._angles(noisy.audio)
-        x = Pair(self.audio_in(noisy.audio.values), self._embed(noisy.text.values))
+        x = Pair(self._hear(noisy.audio), self._embed(noisy.text.values))
         for block in self.blocks:
             x = block(x, condition, angles, readable)
         return Pair(self.audio_head(x.audio, condition.audio), self.text_head(x.text))
@@ -92,15 +96,15 @@ class DualStreamTransformer(Backbone):
         """Return the logits under audio that stays; its stream is computed once where it cannot read the text."""
         if not self.coupling.isolates:
             return super().given_audio(audio, t, captions)
-        embedded, condition = self.audio_in(audio.values), self.audio_time(t)
-        _, once = walk(self._streams("audio"), embedded, condition, self._angles(audio), audio.mask)
+        heard, condition = self._hear(audio), self.audio_time(t)
+        _, once = walk(self._streams("audio"), heard, condition, self._angles(audio), audio.mask)
         memories = [memory.repeat(captions) for memory in once]
         return RememberedAudio(self, audio.mask.repeat(captions, 1), t.repeat(captions), memories)
 
     def audio_alone(self, audio: Sequences, t: Tensor, text_mask: Tensor, memories: Sequence[Memory]) -> Tensor:
         """Return the velocity beside the keys and values of a text, of which ``text_mask`` may be read."""
         readable = torch.cat([audio.mask, text_mask], dim=1)
-        x, condition = self.audio_in(audio.values), self.audio_time(t)
+        x, condition = self._hear(audio), self.audio_time(t)
         x, _ = walk(self._streams("audio"), x, condition, self._angles(audio), readable, memories)
         out: Tensor = self.audio_head(x, condition)
         return out
@@ -121,6 +125,10 @@ class DualStreamTransformer(Backbone):
 
     def _angles(self, audio: Sequences) -> Tensor:
         return rotary_angles(audio.values.shape[1], self.head_width, self.rotary_base, audio.values.device)
+
+    def _hear(self, audio: Sequences) -> Tensor:
+        x: Tensor = self.audio_in(audio.values)
+        return x if self.audio_stem is None else self.audio_stem(x, audio.mask)
 
     def _embed(self, tokens: Tensor) -> Tensor:
         if tokens.shape[1] > self.canvas:

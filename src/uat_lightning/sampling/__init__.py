@@ -11,6 +11,7 @@ from uat_lightning.sampling.entropy_bound import EntropyBound
 from uat_lightning.sampling.evaluations import Evaluations, Logits, RowLogits
 from uat_lightning.sampling.first_hitting import FirstHitting
 from uat_lightning.sampling.guidance import (
+    AudioFirst,
     Guidance,
     GuidedVelocity,
     ProjectedGuidance,
@@ -32,6 +33,7 @@ from uat_lightning.sampling.text_sampler import StepwiseSampler, TextSampler
 __all__ = [
     "AdamsBashforth",
     "Ancestral",
+    "AudioFirst",
     "AudioLogits",
     "Blockwise",
     "Cap",

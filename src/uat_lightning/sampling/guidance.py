@@ -42,6 +42,10 @@ class Guidance:
         """Return ``null + scale (conditional - null)``."""
         return torch.lerp(null, conditional, self.scale)
 
+    def words(self, heard: Tensor, deaf: Tensor) -> Tensor:
+        """Return guided log-probabilities (rows, positions, vocabulary) from those with and without the audio."""
+        return self.mix(heard, deaf).log_softmax(-1)
+
     def begin(self) -> Guidance:
         """Return the guidance for one run of a solver, with a memory of its own where it needs one."""
         return self
@@ -49,6 +53,26 @@ class Guidance:
     def guide(self, conditional: Tensor, null: Tensor, seen: Seen) -> Tensor:
         """Return the guided prediction of audio, (rows, frames, channels), from those under the two conditions."""
         return self.mix(conditional, null)
+
+
+@dataclass(frozen=True)
+class AudioFirst(Guidance):
+    """Guidance on text that lets samplers of confidence write first what the audio decides.
+
+    The mixture of log-probabilities is not normalised. The logarithm of its sum over the vocabulary is ``scale - 1``
+    times the Renyi divergence of order ``scale`` between the two distributions: what the audio tells about a position
+    counts as confidence in it. It is for ``ConfidenceOrder``, which compares positions; samplers that need
+    probabilities take plain ``Guidance``.
+
+    Args:
+        scale: 1 follows the condition alone, 0 ignores it, above 1 exaggerates it.
+        start: Guidance acts at noise levels up to this one, 0 to 1.
+        stop: Guidance acts at noise levels from this one on, 0 to 1.
+    """
+
+    def words(self, heard: Tensor, deaf: Tensor) -> Tensor:
+        """Return the mixture as it is, (rows, positions, vocabulary)."""
+        return self.mix(heard, deaf)
 
 
 @dataclass(frozen=True)

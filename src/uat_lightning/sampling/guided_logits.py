@@ -44,8 +44,7 @@ class AudioLogits(RowLogits):
 class GuidedLogits(RowLogits):
     """The log-probabilities of a canvas under an audio condition, with guidance, a function of the canvas.
 
-    Guidance mixes log-probabilities and normalises the mixture. Without that a scale above 1 inflates all of them, by
-    other amounts at other positions, and samplers that compare positions take fright for confidence.
+    Guidance says how the log-probabilities with and without the audio are mixed.
 
     Args:
         backbone: The network.
@@ -65,8 +64,8 @@ class GuidedLogits(RowLogits):
             return self._alone.of_rows(canvas, rows)
         text = Sequences(canvas, torch.full_like(rows, canvas.shape[1])).repeat(2)
         both = self._both.take(torch.cat([rows, rows + len(self.audio)]))
-        mixed = self.guidance.mix(*both(text, torch.ones(len(text), device=rows.device)).log_softmax(-1).chunk(2))
-        return mixed.log_softmax(-1)
+        logits = both(text, torch.ones(len(text), device=rows.device))
+        return self.guidance.words(*logits.log_softmax(-1).chunk(2))
 
     @cached_property
     def _alone(self) -> AudioLogits:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from uat_lightning.sampling import ConfidenceOrder, Guidance, GuidedLogits, Symbols, TextSampler
+from uat_lightning.sampling import AudioFirst, ConfidenceOrder, Guidance, GuidedLogits, Symbols, TextSampler
 from uat_lightning.tasks.base import Parts, gaussian, generators
 from uat_lightning.types import Sequences
 
@@ -17,11 +17,11 @@ class Caption:
 
     Args:
         sampler: Fills the canvas; the most confident token first, one at a time, where None.
-        guidance: Classifier-free guidance on the audio; none (scale 1) where None.
+        guidance: Classifier-free guidance on the audio; scale 1.5, what the audio decides first, where None.
     """
 
     def __init__(self, sampler: TextSampler | None = None, guidance: Guidance | None = None) -> None:
-        self.sampler, self.guidance = sampler or ConfidenceOrder(steps=64), guidance or Guidance(scale=1.0)
+        self.sampler, self.guidance = sampler or ConfidenceOrder(steps=64), guidance or AudioFirst(scale=1.5)
 
     @torch.no_grad()
     def run(self, parts: Parts, waveforms: Sequence[Tensor], seed: int = 0, first: int = 0) -> list[str]:

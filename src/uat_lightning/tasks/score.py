@@ -100,7 +100,7 @@ class PerToken(Score):
 
 
 class PointwiseInformation(Score):
-    """Scores pairs by log p(text | audio) - log p(text): how much likelier the audio makes the text.
+    """Scores pairs by log p(text | audio) - prior log p(text): how much likelier the audio makes the text.
 
     Texts that are common whatever is heard gain nothing by it. Without audio the model sees pure noise in its place,
     as in training.
@@ -108,14 +108,19 @@ class PointwiseInformation(Score):
     Args:
         strata: Looks at each pair, with and without audio; more are more exact.
         batch_size: Pairs evaluated at once.
+        prior: How much being common counts against a text: 1 is pointwise mutual information, 0 none.
     """
+
+    def __init__(self, strata: int = 16, batch_size: int = 32, prior: float = 1.0) -> None:
+        super().__init__(strata, batch_size)
+        self.prior = prior
 
     def score(self, parts: Parts, audio: Sequences, text: Sequences, seed: int) -> Tensor:
         """Return the pointwise mutual information in nats, float64 (pairs,)."""
         sources = _equal_generators(seed, len(text))
         noise = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)
         prior = self.estimate(parts, AudioLogits(parts.backbone, noise, t=1.0), text, seed)
-        return super().score(parts, audio, text, seed) - prior
+        return super().score(parts, audio, text, seed) - self.prior * prior
 
 
 def _equal_generators(seed: int, rows: int) -> list[Generator]:
