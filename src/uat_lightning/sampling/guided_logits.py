@@ -32,8 +32,7 @@ class AudioLogits(RowLogits):
         text = Sequences(canvas, torch.full_like(rows, canvas.shape[1]))
         ones = self.audio.values.new_ones(len(rows))
         heard = Pair(_rows(self.audio, rows), text)
-        log_probabilities: Tensor = self.backbone(heard, Pair(self.t * ones, ones)).text.log_softmax(-1)
-        return log_probabilities
+        return _log_probabilities(self.backbone(heard, Pair(self.t * ones, ones)).text)
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,13 @@ class GuidedLogits(RowLogits):
         ones = self.audio.values.new_ones(len(rows))
         times = Pair(torch.cat([0 * ones, ones]), torch.cat([ones, ones]))
         logits = self.backbone(Pair(both, text.repeat(2)), times).text
-        return self.guidance.mix(*logits.log_softmax(-1).chunk(2)).log_softmax(-1)
+        return self.guidance.mix(*_log_probabilities(logits).chunk(2)).log_softmax(-1)
 
 
 def _rows(sequences: Sequences, rows: Tensor) -> Sequences:
     return Sequences(sequences.values[rows], sequences.lengths[rows])
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    """Normalise in float32 at least: half precision cannot tell the likeliest of many tokens apart."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
