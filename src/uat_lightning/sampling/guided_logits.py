@@ -32,7 +32,7 @@ class AudioLogits(RowLogits):
         """Return log-probabilities (some, positions, vocabulary) for the token ids of some rows."""
         text = Sequences(canvas, torch.full_like(rows, canvas.shape[1]))
         masked = torch.ones(len(rows), device=rows.device)
-        return self._heard.take(rows)(text, masked).log_softmax(-1)
+        return _log_probabilities(self._heard.take(rows)(text, masked))
 
     @cached_property
     def _heard(self) -> OneSided:
@@ -65,7 +65,7 @@ class GuidedLogits(RowLogits):
         text = Sequences(canvas, torch.full_like(rows, canvas.shape[1])).repeat(2)
         both = self._both.take(torch.cat([rows, rows + len(self.audio)]))
         logits = both(text, torch.ones(len(text), device=rows.device))
-        return self.guidance.words(*logits.log_softmax(-1).chunk(2))
+        return self.guidance.words(*_log_probabilities(logits).chunk(2))
 
     @cached_property
     def _alone(self) -> AudioLogits:
@@ -76,3 +76,8 @@ class GuidedLogits(RowLogits):
         """The audio and, below it, the noise."""
         zeros = torch.zeros_like(self.audio.lengths, dtype=torch.float32)
         return self.backbone.given_audio(self.audio.followed_by(self.null), torch.cat([zeros, zeros + 1]))
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    """Normalise in float32 at least: half precision cannot tell the likeliest of many tokens apart."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
