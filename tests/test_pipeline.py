@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from uat_lightning.backbone import DualStreamTransformer
+from uat_lightning.diffusion import RectifiedFlow, VPCosine
 from uat_lightning.pipeline import UATPipeline
 from uat_lightning.sampling import ConfidenceOrder, Euler, Guidance
 from uat_lightning.tasks import Caption, Edit, Generate, Parts
@@ -244,3 +246,28 @@ def test_one_caption_may_stand_alone(tiny_parts: Parts):
     (waveform,) = UATPipeline(tiny_parts).generate("rain", 0.25, task=Generate(Euler(2)))
     assert waveform.shape == (1, 4000)
     assert UATPipeline(tiny_parts).sample_rate == 16_000
+
+
+def test_a_model_remembers_its_process(tiny_parts: Parts, tmp_path: Path):
+    v_model = UATPipeline(dataclasses.replace(tiny_parts, process=VPCosine()))
+    v_model.save_pretrained(tmp_path / "v")
+    loaded = UATPipeline.from_pretrained(tmp_path / "v")
+    assert type(loaded.parts.process) is VPCosine
+    for before, after in zip(outputs(v_model), outputs(loaded), strict=True):
+        assert torch.equal(before, after)
+    assert not torch.equal(outputs(v_model)[0], outputs(UATPipeline(tiny_parts))[0])
+
+
+def test_a_folder_from_before_there_was_a_choice_is_a_rectified_flow(tiny_parts: Parts, tiny_pipeline_folder: Path):
+    config = json.loads((tiny_pipeline_folder / "config.json").read_text())
+    del config["process"]
+    (tiny_pipeline_folder / "config.json").write_text(json.dumps(config))
+    loaded = UATPipeline.from_pretrained(tiny_pipeline_folder)
+    assert type(loaded.parts.process) is RectifiedFlow
+    assert torch.equal(outputs(loaded)[0], outputs(UATPipeline(tiny_parts))[0])
+
+
+@pytest.mark.parametrize("process", [None, {"class_path": "uat_lightning.diffusion.MaskedAbsorbing", "init_args": {}}])
+def test_a_process_that_is_none_is_refused(tiny_pipeline_folder: Path, process: object):
+    configured(tiny_pipeline_folder, process=process)
+    refused(tiny_pipeline_folder, "config.json")

@@ -172,3 +172,24 @@ def test_batches_hold_everything_once() -> None:
 def test_trying_a_place_leaves_nothing(tmp_path: Path) -> None:
     check_place(tmp_path / "new/folder/sound.wav", ".wav")
     assert not list(tmp_path.iterdir())
+
+
+def test_solver_schedule_rescaling_and_a_negative_caption_are_options(place: Path) -> None:
+    generate("rain", "--out=plain.wav")
+    more = ["--guidance_rescale=0.7", "--negative=a siren", "--solver=DPMSolver3MSDE", "--schedule=polyexponential"]
+    generate("rain", "--out=a.wav", *more)
+    generate("rain", "--out=b.wav", *more)
+    assert Path("a.wav").read_bytes() == Path("b.wav").read_bytes() != Path("plain.wav").read_bytes()
+    settings = json.loads(Path("a.json").read_text())["settings"]
+    assert (settings["guidance_rescale"], settings["negative"]) == (0.7, "a siren")
+    assert (settings["solver"], settings["schedule"]) == ("DPMSolver3MSDE", "polyexponential")
+    main(["edit", "short.wav", "--target=rain", "--model=model", "--steps=4", "--out=c.wav", *more])
+    assert json.loads(Path("c.json").read_text())["settings"]["negative"] == "a siren"
+
+
+@pytest.mark.parametrize("more", [["--negative= "], ["--negative=a bell", "--guidance=1"], ["--guidance_rescale=2"]])
+def test_options_of_guidance_that_cannot_be_used_are_refused(place: Path, more: list[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        generate("rain", "--out=never.wav", *more)
+    assert left.value.code == 2
+    assert not Path("never.wav").exists()

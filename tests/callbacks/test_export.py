@@ -9,8 +9,10 @@ from safetensors.torch import load_file
 
 from toy_training import ToneData, toy_module, toy_trainer
 from uat_lightning.callbacks import EMA, ExportPipeline
-from uat_lightning.callbacks.export import check_folder, trained_pipeline
+from uat_lightning.callbacks.export import check_folder, trained_pipeline, trained_process
+from uat_lightning.diffusion import RectifiedFlow, VPCosine
 from uat_lightning.pipeline import UATPipeline
+from uat_lightning.types import Pair
 
 
 class StopAt(Callback):
@@ -90,3 +92,12 @@ def test_a_module_without_the_parts_is_told_so(tmp_path):
     module.backbone = torch.nn.Linear(1, 1)
     with pytest.raises(ValueError, match="a module with a backbone"):
         trained_pipeline(trainer, module)
+
+
+def test_the_process_of_the_training_is_saved_and_a_foreign_one_is_told(tmp_path):
+    module = toy_module()
+    module.objectives = Pair(VPCosine(), module.objectives.text)
+    assert type(trained_process(module)) is VPCosine
+    module.objectives = Pair(module.objectives.text, module.objectives.text)
+    with pytest.warns(UserWarning, match="MaskedAbsorbing is no ContinuousProcess"):
+        assert type(trained_process(module)) is RectifiedFlow

@@ -1,14 +1,30 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.sampling import ConfidenceOrder, Euler, Guidance, Heun
+from uat_lightning.diffusion import VPCosine
+from uat_lightning.sampling import (
+    AdamsBashforth,
+    ConfidenceOrder,
+    DPMSolver2M,
+    DPMSolver3MSDE,
+    Euler,
+    Guidance,
+    Heun,
+    Midpoint,
+    PolyexponentialSchedule,
+    ProjectedGuidance,
+    RescaledGuidance,
+    Solver,
+)
 from uat_lightning.tasks import Caption, Edit, Generate, Parts
 from uat_lightning.tasks.base import gaussian, generators
+from uat_lightning.types import Pair
 
 CAPTIONS = ["a bell rings", "rain", "a dog barks, then wind"]
 SECONDS = [1.0, 0.4, 0.7]
@@ -214,3 +230,96 @@ def test_very_short_and_silent_audio_can_be_captioned_and_edited(tiny_parts: Par
     silence = torch.zeros(1, samples)
     assert isinstance(Caption(ConfidenceOrder(2)).run(tiny_parts, [silence])[0], str)
     assert Edit(0.5, Euler(2)).run(tiny_parts, [silence], ["rain"])[0].shape == (1, samples)
+
+
+# Models of the other process, other solvers, negative captions.
+
+
+@pytest.fixture
+def v_parts(tiny_parts: Parts) -> Parts:
+    return dataclasses.replace(tiny_parts, process=VPCosine())
+
+
+def test_a_v_model_is_sampled_as_ddim_does_it(v_parts: Parts):
+    noise = gaussian([5], v_parts.codec.latent_width, generators(0, 1), v_parts.device)
+    task = Generate(Euler(6), Guidance(1.0))
+    with torch.no_grad():
+        made = task.denoise(v_parts, noise, ["rain"]).values
+        latents = noise.values
+        text = v_parts.read(["rain"])
+        for step in range(6):
+            share, following = 1 - step / 6, 1 - (step + 1) / 6
+            t = math.atan2(share, 1 - share) / (math.pi / 2)
+            there = math.atan2(following, 1 - following) / (math.pi / 2)
+            pair = type(noise)(latents, noise.lengths)
+            v = v_parts.backbone(Pair(pair, text), Pair(torch.tensor([t]), torch.zeros(1))).audio
+            turn = math.pi / 2 * (t - there)
+            latents = math.cos(turn) * latents - math.sin(turn) * v
+    torch.testing.assert_close(made, latents, rtol=1e-4, atol=1e-4)
+
+
+def test_a_v_model_edits_from_its_own_noise_level(v_parts: Parts, waveforms):
+    asked: list[float] = []
+
+    class Asked(Euler):
+        def follow(self, velocity, latents, times, noise=None):
+            asked.extend(times)
+            return super().follow(velocity, latents, times, noise)
+
+    edit = Edit(0.5, Asked(10), Guidance(2.0))
+    results = edit.run(v_parts, waveforms[:1], ["rain"])
+    assert results[0].shape == waveforms[0].shape
+    assert asked[0] == pytest.approx(0.5)  # of noise and data there is equally much at t = 1/2
+    assert Edit(0.75, Asked(10)).run(v_parts, waveforms[:1], ["rain"])
+    assert asked[len(asked) - asked[::-1].index(0.0) :] == []
+    assert max(asked) == pytest.approx(math.tan(0.375 * math.pi) / (1 + math.tan(0.375 * math.pi)))
+
+
+def test_strengths_zero_and_one_hold_for_a_v_model(v_parts: Parts, waveforms):
+    whole = Edit(1.0, Euler(4), Guidance(2.0)).run(v_parts, waveforms[:1], ["rain"], seed=7)
+    seconds = [waveforms[0].shape[1] / 16_000]
+    assert torch.equal(whole[0], quick().run(v_parts, ["rain"], seconds, seed=7)[0])
+    kept = Edit(0.0).run(v_parts, waveforms[:1], ["rain"])
+    assert torch.equal(kept[0], Edit(0.0).run(v_parts, waveforms[:1], ["a bell"])[0])
+
+
+ALL = [Midpoint(3), AdamsBashforth(4), DPMSolver2M(4), DPMSolver3MSDE(5, PolyexponentialSchedule())]
+
+
+@pytest.mark.parametrize("solver", ALL, ids=lambda solver: type(solver).__name__)
+@pytest.mark.parametrize("guidance", [RescaledGuidance(3.0), ProjectedGuidance(3.0)])
+def test_rows_do_not_depend_on_their_neighbours_with_any_solver(v_parts: Parts, solver: Solver, guidance: Guidance):
+    lengths, width, task = [6, 2, 4], v_parts.codec.latent_width, Generate(solver, guidance)
+    with torch.no_grad():
+        sources = generators(0, 3)
+        noise = gaussian(lengths, width, sources, v_parts.device)
+        together = task.denoise(v_parts, noise, CAPTIONS, sources=sources).values
+        for row, length in enumerate(lengths):
+            own_sources = generators(0, 1, first=row)
+            own = gaussian([length], width, own_sources, v_parts.device)
+            alone = task.denoise(v_parts, own, CAPTIONS[row : row + 1], sources=own_sources).values
+            torch.testing.assert_close(together[row, :length], alone[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("solver", ALL, ids=lambda solver: type(solver).__name__)
+def test_every_solver_edits_from_part_way_and_follows_the_seed(tiny_parts: Parts, waveforms, solver: Solver):
+    edits = [Edit(0.6, solver).run(tiny_parts, waveforms[1:2], ["rain"], seed=seed)[0] for seed in (1, 1, 2)]
+    assert torch.equal(edits[0], edits[1])
+    assert not torch.equal(edits[0], edits[2])
+
+
+def test_a_negative_caption_is_led_away_from(tiny_parts: Parts):
+    noise = gaussian([5], tiny_parts.codec.latent_width, generators(0, 1), tiny_parts.device)
+    with torch.no_grad():
+        plain, away, same = (
+            quick(negative=negative).denoise(tiny_parts, noise, ["rain"]).values
+            for negative in (None, "a bell", "rain")
+        )
+        alone = Generate(Euler(4), Guidance(1.0)).denoise(tiny_parts, noise, ["rain"]).values
+    assert (away - plain).abs().amax() > 1e-4
+    torch.testing.assert_close(same, alone, rtol=0, atol=1e-4)  # away from itself is nowhere
+
+
+def test_a_negative_caption_without_guidance_is_refused():
+    with pytest.raises(ValueError, match="leave out the negative caption"):
+        Generate(Euler(4), Guidance(1.0), "a bell")
