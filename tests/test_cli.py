@@ -15,7 +15,10 @@ import soundfile
 import torch
 import yaml
 from diffusers import AutoencoderOobleck
+from safetensors.torch import save_file
+from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
+from stable_audio_layout import LayoutSizes, random_weights
 from uat_lightning.app.shipped import find_config, shipped_configs, with_configs
 from uat_lightning.cli import fit, main
 from uat_lightning.module import UATModule
@@ -41,6 +44,27 @@ OWN = {
         "--data.init_args.codec.init_args.pretrained=oobleck",
         "--model.init_args.backbone.init_args.latent_width=2",
     ],
+    "joint.yaml": [
+        "--data.root=sounds",
+        "--trainer.val_check_interval=2",
+        "--data.init_args.codec.init_args.pretrained=oobleck",
+        "--data.init_args.tokenizer.init_args={name: t5, canvas: 32}",
+        "--model.init_args.text.init_args.mask_id=MASK",
+        *(
+            f"--model.init_args.backbone.init_args.{name}"
+            for name in (
+                "encoder.init_args={pretrained: t5, mask_id: MASK, start_id: 3, width: 16}",
+                "latent_width=2",
+                "vocabulary_size=ROWS",
+                "canvas=32",
+                "key_value_heads=1",
+                "text_heads=2",
+                "refiner_depth=1",
+                "timing.init_args={text_width: 16, width: 32}",
+                "warm_start.init_args.file=audiox.safetensors",
+            )
+        ),
+    ],
 }
 
 
@@ -57,7 +81,27 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clips: list) -> P
 
 
 def tiny(config: str, *more: str) -> list[str]:
-    return ["fit", "--config", config, *TINY, *FEW, *OWN[f"{Path(config).stem}.yaml"], *more]
+    own = OWN[f"{Path(config).stem}.yaml"]
+    if config.startswith("joint"):
+        AutoencoderOobleck(4, [16, 128], [1, 2], 4, 2).save_pretrained("oobleck/vae")
+    if config == "joint.yaml":
+        rows = small_t5(
+            [line for file in sorted(Path("sounds").glob("*.txt")) for line in file.read_text().split("\n")]
+        )
+        own = [option.replace("MASK", str(rows - 1)).replace("ROWS", str(rows)) for option in own]
+        save_file(random_weights(LayoutSizes(32, 2, 1, 1, 2, 16)), "audiox.safetensors")
+    return ["fit", "--config", config, *TINY, *FEW, *own, *more]
+
+
+def small_t5(captions: list[str]) -> int:
+    """Save a random T5 with a tokenizer of the captions' words in the folder ``t5``; return its rows with the mask."""
+    words = sorted({f"▁{word}" for caption in captions for word in caption.split()})
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("<extra_id_0>", 0.0)]
+    vocabulary = special + [(word, -2.0) for word in ["▁", *words]]
+    T5Tokenizer(vocab=vocabulary, extra_ids=1).save_pretrained("t5")
+    config = T5Config(vocab_size=len(vocabulary), d_model=16, num_layers=1, num_heads=2, d_kv=8, d_ff=16)
+    T5EncoderModel(config).save_pretrained("t5")
+    return len(vocabulary) + 1
 
 
 def shown(config: str) -> set[str]:
@@ -72,7 +116,6 @@ def test_every_shipped_config_has_a_test_here() -> None:
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_config_trains_shows_saves_and_exports(config: str, elsewhere: Path) -> None:
-    AutoencoderOobleck(4, [8, 16], [1, 2], 4, 2).save_pretrained(elsewhere / "oobleck/vae")
     main(tiny(config))
     run = elsewhere / "runs" / Path(config).stem
     lines = (run / "samples/step-000002/samples.jsonl").read_text().splitlines()
@@ -99,6 +142,27 @@ def test_last_starts_anew_then_goes_on_and_its_checkpoint_can_be_loaded_alone(
     assert left.value.code == 2
     assert "uat: Error(s) in loading state_dict" in capsys.readouterr().err.splitlines()[-1]
     assert not [warning for warning in recwarn if "is an instance of `nn.Module`" in str(warning.message)]
+
+
+@pytest.mark.slow
+def test_the_papers_model_trains_goes_on_and_does_every_task(elsewhere: Path) -> None:
+    run = elsewhere / "runs/joint"
+    arguments = tiny("joint.yaml", "--trainer.val_check_interval=20")
+    main([*arguments, "--trainer.max_steps=20"])
+    checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 20
+    assert [name for name in checkpoint["state_dict"] if "encoder" in name] == ["backbone.encoder.mask_offset"]
+    main([*arguments, "--trainer.max_steps=22", "--ckpt_path=last"])
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 22
+    (elsewhere / "audiox.safetensors").unlink()
+    pipeline = UATPipeline.from_pretrained(run / "model")
+    (audio,) = pipeline.generate("a bell rings", seconds=0.01)
+    (edited,) = pipeline.edit([audio], ["rain falls"])
+    (caption,) = pipeline.caption([edited])
+    assert audio.isfinite().all()
+    assert edited.shape == audio.shape
+    tokenizer = pipeline.parts.tokenizer
+    assert not set(tokenizer.words([caption])[0]) & set(tokenizer.banned_ids)
 
 
 def test_a_config_of_ones_own_comes_before_a_shipped_one(elsewhere: Path) -> None:

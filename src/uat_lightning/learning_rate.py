@@ -28,3 +28,24 @@ class WarmupCosine(LambdaLR):
             return (step + 1) / self.warmup
         progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
         return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class InverseDecay(LambdaLR):
+    """Exponential warm-up, then a slow decay ``(1 + step / scale) ** -power``, as Stable Audio and AudioX train.
+
+    Args:
+        optimizer: The optimizer, with its peak learning rate.
+        scale: Steps after which the decay sets in.
+        power: Power of the decay.
+        warmup: What is left, after each step, of that which the rate still lacks to its full height, 0 to 1.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, scale: float = 1_000_000.0, power: float = 0.5, warmup: float = 0.99
+    ) -> None:
+        self.scale, self.power, self.warmup = scale, power, warmup
+        super().__init__(optimizer, self.share)
+
+    def share(self, step: int) -> float:
+        """Return the share of the peak at a step, in (0, 1]."""
+        return (1 - self.warmup ** (step + 1)) * (1 + step / self.scale) ** -self.power

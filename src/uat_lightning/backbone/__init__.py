@@ -4,5 +4,24 @@ from uat_lightning.backbone.base import Backbone
 from uat_lightning.backbone.coupling import Coupling, Isolated, Joint
 from uat_lightning.backbone.dual_stream import DualStreamTransformer
 from uat_lightning.backbone.one_sided import OneSided
+from uat_lightning.backbone.paper import PaperBackbone
+from uat_lightning.backbone.stable_audio import AudioXStart, DiffusersStart, StableAudioToolsStart
+from uat_lightning.backbone.timing import PrependedTiming, StableAudioTiming, Timing
+from uat_lightning.backbone.warm_start import WarmStart
 
-__all__ = ["Backbone", "Coupling", "DualStreamTransformer", "Isolated", "Joint", "OneSided"]
+__all__ = [
+    "AudioXStart",
+    "Backbone",
+    "Coupling",
+    "DiffusersStart",
+    "DualStreamTransformer",
+    "Isolated",
+    "Joint",
+    "OneSided",
+    "PaperBackbone",
+    "PrependedTiming",
+    "StableAudioTiming",
+    "StableAudioToolsStart",
+    "Timing",
+    "WarmStart",
+]

@@ -6,13 +6,14 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 
-def attention(query: Tensor, key: Tensor, value: Tensor, valid: Tensor) -> Tensor:
+def attention(query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None = None) -> Tensor:
     """Attend over valid keys.
 
     Args:
         query: Queries of shape (rows, heads, positions, head_width); keys and values alike.
         key: Keys.
         value: Values.
-        valid: True where a key may be read, bool of shape (rows, positions); at least one in every row.
+        valid: True where a key may be read, bool of shape (rows, positions); at least one in every row. All where None.
     """
-    return scaled_dot_product_attention(query, key, value, attn_mask=valid[:, None, None, :])
+    keep = None if valid is None else valid[:, None, None, :]
+    return scaled_dot_product_attention(query, key, value, attn_mask=keep)

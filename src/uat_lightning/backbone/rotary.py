@@ -8,8 +8,13 @@ from torch import Tensor
 
 def rotary_angles(positions: int, head_width: int, base: float, device: torch.device) -> Tensor:
     """Return the rotation of every position and pair of channels, in radians: (positions, head_width / 2)."""
-    frequencies = base ** (-torch.arange(0, head_width, 2, device=device, dtype=torch.float32) / head_width)
+    frequencies = rotary_frequencies(head_width, base, device)
     return torch.outer(torch.arange(positions, device=device, dtype=torch.float32), frequencies)
+
+
+def rotary_frequencies(head_width: int, base: float, device: torch.device) -> Tensor:
+    """Return how far each pair of channels turns per position, in radians: (head_width / 2,)."""
+    return base ** (-torch.arange(0, head_width, 2, device=device, dtype=torch.float32) / head_width)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:

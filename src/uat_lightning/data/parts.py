@@ -16,6 +16,7 @@ def check_parts(backbone: object, codec: Codec, tokenizer: Tokenizer) -> None:
         "latent_width": codec.latent_width,
         "vocabulary_size": tokenizer.vocabulary_size,
         "canvas": tokenizer.canvas,
+        "mask_id": tokenizer.mask_id,
     }
     for name, value in wanted.items():
         has = getattr(backbone, name, value)

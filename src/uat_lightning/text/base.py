@@ -10,7 +10,10 @@ import torch
 
 from uat_lightning.configurable import Configurable
 from uat_lightning.tensors import pad_rows
+from uat_lightning.text_encoder import TextEncoder
 from uat_lightning.types import Sequences
+
+__all__ = ["TextEncoder", "Tokenizer"]  # backbones take encoders, so that contract stands on the ground floor
 
 
 class Tokenizer(Configurable, ABC):

@@ -1,0 +1,84 @@
+"""Taking over the weights of a trained text-to-audio model: every tensor has its place, or is named."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from uat_lightning.configurable import Configurable
+
+if TYPE_CHECKING:
+    from uat_lightning.backbone.paper import PaperBackbone
+
+log = logging.getLogger(__name__)
+NAMED = 12  # names that a message lists before it only counts
+
+
+class WarmStart(Configurable, ABC):
+    """Reads a trained model's weights into a backbone's audio side.
+
+    Args:
+        partial: Whether to load what fits where the source lacks weights or has others; they are named either way.
+    """
+
+    def __init__(self, partial: bool = False) -> None:
+        self.partial = partial
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the source's tensors by the backbone's names; those without a place keep their own.
+
+        Raises:
+            ValueError: If the source is missing, damaged or of another kind.
+        """
+
+    def load(self, backbone: PaperBackbone) -> None:
+        """Load the weights.
+
+        Raises:
+            ValueError: If names or shapes do not fit; names may where ``partial`` is set.
+        """
+        place(self.tensors(), backbone, self.partial)
+
+
+def place(tensors: Mapping[str, Tensor], backbone: PaperBackbone, partial: bool = False) -> None:
+    """Copy tensors into a backbone.
+
+    Args:
+        tensors: By the backbone's names.
+        backbone: Where to.
+        partial: Whether to load what fits where names differ.
+
+    Raises:
+        ValueError: If a shape differs, or a name and ``partial`` is not set.
+    """
+    wanted = backbone.inherited()
+    _check_names(wanted - set(tensors), set(tensors) - wanted, partial)
+    fitting = {name: tensor for name, tensor in tensors.items() if name in wanted}
+    own = backbone.state_dict()
+    _check_shapes({n: (tuple(v.shape), tuple(own[n].shape)) for n, v in fitting.items() if v.shape != own[n].shape})
+    backbone.load_state_dict(fitting, strict=False)
+
+
+def _check_names(missing: Collection[str], unexpected: Collection[str], partial: bool) -> None:
+    found = [("lacks", missing), ("has no place for", unexpected)]
+    complaint = "; ".join(f"the warm start {what} {_listed(names)}" for what, names in found if names)
+    if complaint and not partial:
+        raise ValueError(f"{complaint}: make the sizes agree, or set partial to load the rest")
+    if complaint:
+        log.warning("%s", complaint)
+
+
+def _check_shapes(differing: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
+    if differing:
+        told = _listed([f"{name} {source}, not {own}" for name, (source, own) in differing.items()])
+        raise ValueError(f"the warm start has other shapes: {told}: make the backbone's sizes agree with it")
+
+
+def _listed(names: Collection[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(sorted(names)[:NAMED]) + more
