@@ -9,7 +9,7 @@ from uat_lightning.app.hearing import event_scores
 from uat_lightning.app.unseen import UnseenClip, batches
 from uat_lightning.data.soundscapes import Clip, Parsed, parse
 from uat_lightning.metrics.captions import caption_scores
-from uat_lightning.metrics.events import attribute_detection, relation_accuracy
+from uat_lightning.metrics.events import attribute_detection, detection, relation_accuracy
 from uat_lightning.tasks import Caption, Parts
 
 Scores = dict[str, float]
@@ -52,13 +52,12 @@ def _scores(clips: Sequence[Clip], captions: Sequence[str]) -> Scores:
 def _relations(clips: Sequence[Clip], read: Sequence[Parsed], right: Sequence[bool]) -> Scores:
     """Score the relations of clips with two or more events; a single event has none."""
     several = [row for row, clip in enumerate(clips) if len(clip.scene.events) > 1]
-    score = relation_accuracy(
-        [frozenset(read[row].relations) for row in several],
-        [frozenset(clips[row].scene.relations) for row in several],
-        [right[row] for row in several],
-    )
+    said = [frozenset(read[row].relations) for row in several]
+    true = [frozenset(clips[row].scene.relations) for row in several]
+    score, each = relation_accuracy(said, true, [right[row] for row in several]), detection(said, true)
     return {
         "clips_with_relations": len(several),
+        "relation_f1": each.f1,
         "relations_right": score.strict,
         "relations_right_given_events": score.given_events,
     }
