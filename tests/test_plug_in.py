@@ -20,10 +20,9 @@ PARTS = '''
 import torch
 from torch import nn
 
-from uat_lightning.backbone import Backbone
+from uat_lightning.backbone import Backbone, Prediction, TextPrediction
 from uat_lightning.codec import Codec
 from uat_lightning.diffusion import VPCosine
-from uat_lightning.types import Pair
 
 
 class Blocks(Codec):
@@ -66,7 +65,8 @@ class Averages(Backbone):
         audio, text = noisy.audio.values, self.words(noisy.text.values)
         told = torch.cat([text.mean(1), t.audio[:, None]], -1)[:, None].expand(-1, audio.shape[1], -1)
         heard = torch.cat([audio.mean(1), t.text[:, None]], -1)[:, None].expand(-1, text.shape[1], -1)
-        return Pair(self.velocity(torch.cat([audio, told], -1)), self.logits(torch.cat([text, heard], -1)))
+        words = TextPrediction(torch.cat([text, heard], -1), self.logits)
+        return Prediction(self.velocity(torch.cat([audio, told], -1)), words)
 
 
 class NoisePrediction(VPCosine):

@@ -48,5 +48,4 @@ class InverseDecay(LambdaLR):
 
     def share(self, step: int) -> float:
         """Return the share of the peak at a step, in (0, 1]."""
-        decay: float = (1 + step / self.scale) ** -self.power
-        return (1 - self.warmup ** (step + 1)) * decay
+        return float((1 - self.warmup ** (step + 1)) * (1 + step / self.scale) ** -self.power)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import Backbone, DualStreamTransformer, Isolated, Joint
+from uat_lightning.backbone import Backbone, DualStreamTransformer, Isolated, Joint, Prediction, TextPrediction
 from uat_lightning.diffusion import Conditional, LogitNormal, MaskedAbsorbing, RectifiedFlow, Uniform
 from uat_lightning.module import UATModule
 from uat_lightning.types import Batch, Pair, Sequences
@@ -42,7 +42,7 @@ def test_a_clean_condition_does_not_read_what_it_conditions():
     backbone, clean = network(Isolated()), some(3)
     t = times(GENERATION["audio"][:3], GENERATION["text"][:3])
     louder = Sequences(clean.audio.values + 1, clean.audio.lengths)
-    assert torch.equal(backbone(clean, t).text, backbone(Pair(louder, clean.text), t).text)
+    assert torch.equal(backbone(clean, t).text.logits(), backbone(Pair(louder, clean.text), t).text.logits())
     t = times(CAPTIONING["audio"][:3], CAPTIONING["text"][:3])
     other = Sequences(clean.text.values.flip(1), clean.text.lengths)
     assert torch.equal(backbone(clean, t).audio, backbone(Pair(clean.audio, other), t).audio)
@@ -57,7 +57,7 @@ def test_the_noisy_side_reads_its_clean_condition(places):
     if places is GENERATION:
         moved = backbone(Pair(clean.audio, other.text), t).audio - backbone(clean, t).audio
     else:
-        moved = backbone(Pair(other.audio, clean.text), t).text - backbone(clean, t).text
+        moved = backbone(Pair(other.audio, clean.text), t).text.logits() - backbone(clean, t).text.logits()
     assert moved.abs().amax() > 1e-2
 
 
@@ -67,7 +67,7 @@ def test_the_null_condition_says_nothing():
     t = times([0.4] * 4, [1.0] * 4)
     assert torch.equal(backbone(clean, t).audio, backbone(Pair(clean.audio, other.text), t).audio)
     t = times([1.0] * 4, [0.4] * 4)
-    assert torch.equal(backbone(clean, t).text, backbone(Pair(other.audio, clean.text), t).text)
+    assert torch.equal(backbone(clean, t).text.logits(), backbone(Pair(other.audio, clean.text), t).text.logits())
 
 
 @torch.no_grad()
@@ -75,7 +75,7 @@ def test_two_noisy_streams_read_each_other():
     backbone, noisy, other, t = network(Isolated()), some(), some(), times([0.4] * 4, [0.6] * 4)
     before = backbone(noisy, t)
     assert (backbone(Pair(noisy.audio, other.text), t).audio - before.audio).abs().amax() > 1e-2
-    assert (backbone(Pair(other.audio, noisy.text), t).text - before.text).abs().amax() > 1e-2
+    assert (backbone(Pair(other.audio, noisy.text), t).text.logits() - before.text.logits()).abs().amax() > 1e-2
 
 
 @torch.no_grad()
@@ -97,7 +97,7 @@ def test_remembered_audio_gives_the_logits_of_the_whole_network(coupling):
     for ids in (noisy.text.values, noisy.text.values.flip(1)):
         text = Sequences(ids, noisy.text.lengths)
         whole = backbone(Pair(noisy.audio, text), t)
-        assert_equal(logits(text, t.text), whole.text, text.mask)
+        assert_equal(logits(text, t.text).logits(), whole.text.logits(), text.mask)
 
 
 @torch.no_grad()
@@ -111,12 +111,15 @@ def test_what_stays_is_computed_once(monkeypatch):
 
 def test_any_backbone_offers_both_ways():
     class Sum(Backbone):
-        def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:
-            return Pair(noisy.audio.values * t.audio[:, None, None], noisy.text.values * t.text[:, None])
+        def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
+            words = TextPrediction.of(noisy.text.values * t.text[:, None])
+            return Prediction(noisy.audio.values * t.audio[:, None, None], words)
 
     noisy, t = some(), times(**GENERATION)
     assert torch.equal(Sum().given_text(noisy.text, t.text)(noisy.audio, t.audio), Sum()(noisy, t).audio)
-    assert torch.equal(Sum().given_audio(noisy.audio, t.audio)(noisy.text, t.text), Sum()(noisy, t).text)
+    assert torch.equal(
+        Sum().given_audio(noisy.audio, t.audio)(noisy.text, t.text).logits(), Sum()(noisy, t).text.logits()
+    )
 
 
 def test_training_in_isolation_reaches_every_parameter():

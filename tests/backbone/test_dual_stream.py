@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import DualStreamTransformer, Isolated
+from uat_lightning.backbone import Backbone, DualStreamTransformer, Isolated
 from uat_lightning.diffusion import Conditional, LogitNormal, MaskedAbsorbing, RectifiedFlow, Uniform
 from uat_lightning.module import UATModule
 from uat_lightning.types import Batch, Pair, Sequences
@@ -46,13 +46,19 @@ def times(*audio: float, text: float = 0.0) -> Pair[Tensor]:
     return Pair(torch.tensor(audio), torch.full((len(audio),), text))
 
 
+def both(backbone: Backbone, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:
+    """Return the velocity and all logits."""
+    predicted = backbone(noisy, t)
+    return Pair(predicted.audio, predicted.text.logits())
+
+
 def assert_same(one: Tensor, other: Tensor) -> None:
     torch.testing.assert_close(one, other, rtol=0, atol=2e-5)
 
 
 @torch.no_grad()
 def test_outputs_have_the_shapes_of_the_contract(backbone):
-    audio, text = backbone(some(), times(0.1, 0.5, 1.0))
+    audio, text = both(backbone, some(), times(0.1, 0.5, 1.0))
     assert audio.shape == (3, 7, WIDTH)
     assert text.shape == (3, CANVAS, VOCABULARY)
     assert audio.isfinite().all()
@@ -66,7 +72,7 @@ def test_padding_neither_of_audio_nor_of_text_is_seen(backbone):
         Sequences(torch.where(noisy.audio.mask[..., None], noisy.audio.values, 1e3), noisy.audio.lengths),
         Sequences(torch.where(noisy.text.mask, noisy.text.values, 17), noisy.text.lengths),
     )
-    for before, after, side in zip(backbone(noisy, t), backbone(spoiled, t), noisy, strict=True):
+    for before, after, side in zip(both(backbone, noisy, t), both(backbone, spoiled, t), noisy, strict=True):
         assert_same(before[side.mask], after[side.mask])
 
 
@@ -74,8 +80,8 @@ def test_padding_neither_of_audio_nor_of_text_is_seen(backbone):
 def test_more_padding_changes_nothing(backbone):
     noisy, t = some(), times(0.2, 0.6, 0.9, text=0.5)
     wide = Sequences(torch.nn.functional.pad(noisy.audio.values, (0, 0, 0, 9)), noisy.audio.lengths)
-    audio, text = backbone(Pair(wide, noisy.text), t)
-    before = backbone(noisy, t)
+    audio, text = both(backbone, Pair(wide, noisy.text), t)
+    before = both(backbone, noisy, t)
     assert_same(before.audio[noisy.audio.mask], audio[:, :7][noisy.audio.mask])
     assert_same(before.text, text)
 
@@ -83,13 +89,13 @@ def test_more_padding_changes_nothing(backbone):
 @torch.no_grad()
 def test_a_row_does_not_see_its_neighbours(backbone):
     noisy, t = some(), times(0.2, 0.6, 0.9, text=1.0)
-    together = backbone(noisy, t)
+    together = both(backbone, noisy, t)
     for row, (frames, tokens) in enumerate(zip(noisy.audio.lengths, noisy.text.lengths, strict=True)):
         alone = Pair(
             Sequences(noisy.audio.values[row : row + 1, :frames], frames[None]),
             Sequences(noisy.text.values[row : row + 1, :tokens], tokens[None]),
         )
-        audio, text = backbone(alone, Pair(t.audio[row : row + 1], t.text[row : row + 1]))
+        audio, text = both(backbone, alone, Pair(t.audio[row : row + 1], t.text[row : row + 1]))
         assert_same(together.audio[row, :frames], audio[0])
         assert_same(together.text[row, :tokens], text[0])
 
@@ -105,8 +111,8 @@ def test_hidden_tokens_never_leak(backbone):
     mixed = Sequences(torch.where(covered, other.values, noisy.text.values), noisy.text.lengths)
     hidden_again = process.corrupt(mixed, t, torch.Generator().manual_seed(0)).noisy
     assert not torch.equal(mixed.values, noisy.text.values)
-    first = backbone(Pair(noisy.audio, hidden), Pair(torch.zeros(3), t))
-    second = backbone(Pair(noisy.audio, hidden_again), Pair(torch.zeros(3), t))
+    first = both(backbone, Pair(noisy.audio, hidden), Pair(torch.zeros(3), t))
+    second = both(backbone, Pair(noisy.audio, hidden_again), Pair(torch.zeros(3), t))
     assert torch.equal(first.text, second.text)
     assert torch.equal(first.audio, second.audio)
 
@@ -117,27 +123,27 @@ def test_the_length_of_a_hidden_caption_does_not_leak(backbone):
     noisy = MaskedAbsorbing().corrupt(Sequences(ids, torch.tensor([6, 2])), torch.ones(2)).noisy
     audio = some((5, 5), (6, 6)).audio
     same_audio = Sequences(audio.values[:1].expand(2, -1, -1), audio.lengths)
-    logits = backbone(Pair(same_audio, noisy), Pair(torch.zeros(2), torch.ones(2))).text
+    logits = both(backbone, Pair(same_audio, noisy), Pair(torch.zeros(2), torch.ones(2))).text
     assert_same(logits[0], logits[1])
 
 
 @torch.no_grad()
 def test_either_modality_hears_the_other(backbone):
     noisy, t = some(), times(0.2, 0.6, 0.9, text=0.5)
-    before = backbone(noisy, t)
+    before = both(backbone, noisy, t)
     louder = Pair(Sequences(noisy.audio.values + 1, noisy.audio.lengths), noisy.text)
-    assert (backbone(louder, t).text - before.text).abs().amax() > 1e-2
+    assert (both(backbone, louder, t).text - before.text).abs().amax() > 1e-2
     ids = torch.where(noisy.text.values == 5, 6, 5)
     reworded = Pair(noisy.audio, Sequences(ids, noisy.text.lengths))
-    assert (backbone(reworded, t).audio - before.audio).abs().amax() > 1e-2
+    assert (both(backbone, reworded, t).audio - before.audio).abs().amax() > 1e-2
 
 
 @torch.no_grad()
 def test_the_audio_hears_its_time_and_the_text_only_whether_it_is_noisy(backbone):
     noisy = some()
-    early, late = backbone(noisy, times(0.2, 0.2, 0.2)), backbone(noisy, times(0.8, 0.8, 0.8))
+    early, late = both(backbone, noisy, times(0.2, 0.2, 0.2)), both(backbone, noisy, times(0.8, 0.8, 0.8))
     assert (early.audio - late.audio).abs().amax() > 1e-2
-    a, b, clean = (backbone(noisy, times(0.2, 0.2, 0.2, text=text)) for text in (0.3, 0.9, 0.0))
+    a, b, clean = (both(backbone, noisy, times(0.2, 0.2, 0.2, text=text)) for text in (0.3, 0.9, 0.0))
     assert torch.equal(a.text, b.text)
     assert (a.text - clean.text).abs().amax() > 1e-2
 
@@ -145,20 +151,20 @@ def test_the_audio_hears_its_time_and_the_text_only_whether_it_is_noisy(backbone
 @torch.no_grad()
 def test_the_order_of_frames_and_of_tokens_matters(backbone):
     noisy, t = some((7, 7, 7), (6, 6, 6)), times(0.2, 0.6, 0.9, text=0.5)
-    before = backbone(noisy, t)
-    backwards = backbone(Pair(Sequences(noisy.audio.values.flip(1), noisy.audio.lengths), noisy.text), t)
+    before = both(backbone, noisy, t)
+    backwards = both(backbone, Pair(Sequences(noisy.audio.values.flip(1), noisy.audio.lengths), noisy.text), t)
     assert (backwards.audio.flip(1) - before.audio).abs().amax() > 1e-2
-    swapped = backbone(Pair(noisy.audio, Sequences(noisy.text.values.flip(1), noisy.text.lengths)), t)
+    swapped = both(backbone, Pair(noisy.audio, Sequences(noisy.text.values.flip(1), noisy.text.lengths)), t)
     assert (swapped.text.flip(1) - before.text).abs().amax() > 1e-2
 
 
 @torch.no_grad()
 def test_before_training_the_velocity_is_zero_and_the_streams_do_not_touch():
     backbone, noisy, t = network(), some(), times(0.2, 0.6, 0.9, text=0.5)
-    audio, text = backbone(noisy, t)
+    audio, text = both(backbone, noisy, t)
     assert not audio.any()
     other = Pair(Sequences(torch.randn_like(noisy.audio.values), noisy.audio.lengths), noisy.text)
-    assert torch.equal(text, backbone(other, t).text)
+    assert torch.equal(text, both(backbone, other, t).text)
 
 
 def both_directions() -> Batch:
@@ -215,11 +221,11 @@ def test_a_canvas_longer_than_the_positions_is_refused_with_both_numbers(backbon
     noisy = some()
     longer = Sequences(torch.full((3, CANVAS + 3), 5), noisy.text.lengths)
     with pytest.raises(ValueError, match=f"{CANVAS + 3} tokens.*{CANVAS}"):
-        backbone(Pair(noisy.audio, longer), times(0.1, 0.1, 0.1))
+        both(backbone, Pair(noisy.audio, longer), times(0.1, 0.1, 0.1))
 
 
 @torch.no_grad()
 def test_it_runs_without_rows():
-    audio, text = network()(Pair(*(Sequences(s.values[:0], s.lengths[:0]) for s in some())), times())
+    audio, text = both(network(), Pair(*(Sequences(s.values[:0], s.lengths[:0]) for s in some())), times())
     assert audio.shape == (0, 7, WIDTH)
     assert text.shape == (0, CANVAS, VOCABULARY)

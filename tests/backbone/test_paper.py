@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import PaperBackbone, PrependedTiming
+from uat_lightning.backbone import Backbone, PaperBackbone, PrependedTiming
 from uat_lightning.configurable import rebuild
 from uat_lightning.diffusion import Conditional, LogitNormal, MaskedAbsorbing, RectifiedFlow, Uniform
 from uat_lightning.module import UATModule
@@ -59,13 +59,19 @@ def masked(rows: int = 3) -> Sequences:
     return Sequences(torch.full((rows, CANVAS), MASK), torch.full((rows,), CANVAS))
 
 
+def both(backbone: Backbone, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:
+    """Return the velocity and all logits."""
+    predicted = backbone(noisy, t)
+    return Pair(predicted.audio, predicted.text.logits())
+
+
 def assert_same(one: Tensor, other: Tensor) -> None:
     torch.testing.assert_close(one, other, rtol=1e-5, atol=2e-5)
 
 
 @torch.no_grad()
 def test_outputs_have_the_shapes_of_the_contract(backbone):
-    audio, text = backbone(some(), times(0.1, 0.5, 1.0))
+    audio, text = both(backbone, some(), times(0.1, 0.5, 1.0))
     assert audio.shape == (3, 7, LATENT)
     assert text.shape == (3, CANVAS, VOCABULARY)
     assert audio.isfinite().all()
@@ -79,7 +85,7 @@ def test_padding_neither_of_audio_nor_of_text_is_seen(backbone):
         Sequences(torch.where(noisy.audio.mask[..., None], noisy.audio.values, 1e3), noisy.audio.lengths),
         Sequences(torch.where(noisy.text.mask, noisy.text.values, 17), noisy.text.lengths),
     )
-    for before, after, side in zip(backbone(noisy, t), backbone(spoiled, t), noisy, strict=True):
+    for before, after, side in zip(both(backbone, noisy, t), both(backbone, spoiled, t), noisy, strict=True):
         assert_same(before[side.mask], after[side.mask])
 
 
@@ -87,8 +93,8 @@ def test_padding_neither_of_audio_nor_of_text_is_seen(backbone):
 def test_more_padding_changes_nothing(backbone):
     noisy, t = some(), times(0.2, 0.6, 0.9)
     wide = Sequences(torch.nn.functional.pad(noisy.audio.values, (0, 0, 0, 9)), noisy.audio.lengths)
-    audio, text = backbone(Pair(wide, noisy.text), t)
-    before = backbone(noisy, t)
+    audio, text = both(backbone, Pair(wide, noisy.text), t)
+    before = both(backbone, noisy, t)
     assert_same(before.audio[noisy.audio.mask], audio[:, :7][noisy.audio.mask])
     assert_same(before.text, text)
 
@@ -96,13 +102,13 @@ def test_more_padding_changes_nothing(backbone):
 @torch.no_grad()
 def test_a_row_does_not_see_its_neighbours(backbone):
     noisy, t = some(), times(0.2, 0.6, 0.9)
-    together = backbone(noisy, t)
+    together = both(backbone, noisy, t)
     for row, (frames, tokens) in enumerate(zip(noisy.audio.lengths, noisy.text.lengths, strict=True)):
         alone = Pair(
             Sequences(noisy.audio.values[row : row + 1, :frames], frames[None]),
             Sequences(noisy.text.values[row : row + 1, :tokens], tokens[None]),
         )
-        audio, text = backbone(alone, Pair(t.audio[row : row + 1], t.text[row : row + 1]))
+        audio, text = both(backbone, alone, Pair(t.audio[row : row + 1], t.text[row : row + 1]))
         assert_same(together.audio[row, :frames], audio[0])
         assert_same(together.text[row, :tokens], text[0])
 
@@ -117,8 +123,8 @@ def test_hidden_tokens_never_leak(backbone):
     mixed = Sequences(torch.where(hidden.values == MASK, other, noisy.text.values), noisy.text.lengths)
     hidden_again = process.corrupt(mixed, t, torch.Generator().manual_seed(0)).noisy
     assert not torch.equal(mixed.values, noisy.text.values)
-    first = backbone(Pair(noisy.audio, hidden), Pair(torch.zeros(3), t))
-    second = backbone(Pair(noisy.audio, hidden_again), Pair(torch.zeros(3), t))
+    first = both(backbone, Pair(noisy.audio, hidden), Pair(torch.zeros(3), t))
+    second = both(backbone, Pair(noisy.audio, hidden_again), Pair(torch.zeros(3), t))
     assert torch.equal(first.text, second.text)
     assert torch.equal(first.audio, second.audio)
 
@@ -132,7 +138,7 @@ def test_audio_reads_the_current_text_and_text_reads_the_updated_audio(backbone)
         block.register_forward_hook(lambda _, given, out: seen.append((*given[0], *out)))
     contexts: list[Tensor] = []
     backbone.context.register_forward_hook(lambda _, given, out: contexts.append(given[0][:, :CANVAS]))
-    backbone(noisy, t)
+    both(backbone, noisy, t)
     angles = backbone._angles(Pair(seen[0][0], seen[0][1]))
     valid = Pair(torch.ones(3, 8, dtype=torch.bool), torch.ones(3, CANVAS, dtype=torch.bool))
     for block, (z, h, z_next, h_next), read in zip(backbone.blocks, seen, contexts, strict=True):
@@ -149,7 +155,7 @@ def test_before_training_the_text_state_stays_what_the_encoder_says():
     states: list[Tensor] = []
     for block in backbone.blocks:
         block.register_forward_hook(lambda _, given, out: states.append(out.text))
-    backbone(noisy, times(0.2, 0.6, 0.9))
+    both(backbone, noisy, times(0.2, 0.6, 0.9))
     encoded = backbone.encoder.encode(noisy.text)
     assert all(torch.equal(state[noisy.text.mask], encoded[noisy.text.mask]) for state in states)
 
@@ -159,18 +165,20 @@ def test_a_text_without_visible_tokens_is_the_null_condition_whatever_its_length
     noisy = some()
     read: list[Tensor] = []
     backbone.context.register_forward_hook(lambda _, given, out: read.append(out))
-    whole = backbone(Pair(noisy.audio, masked()), times(0.2, 0.6, 0.9, text=1.0)).audio
+    whole = both(backbone, Pair(noisy.audio, masked()), times(0.2, 0.6, 0.9, text=1.0)).audio
     assert not any(context.any() for context in read)
-    assert torch.equal(whole, backbone(Pair(noisy.audio, masked()), times(0.2, 0.6, 0.9, text=0.5)).audio)
+    assert torch.equal(whole, both(backbone, Pair(noisy.audio, masked()), times(0.2, 0.6, 0.9, text=0.5)).audio)
     shorter = Sequences(masked().values[:, :4], torch.tensor([4, 1, 3]))
-    assert_same(whole, backbone(Pair(noisy.audio, shorter), times(0.2, 0.6, 0.9, text=1.0)).audio)
+    assert_same(whole, both(backbone, Pair(noisy.audio, shorter), times(0.2, 0.6, 0.9, text=1.0)).audio)
 
 
 @torch.no_grad()
 def test_the_null_of_training_is_the_null_of_sampling(backbone):
     noisy, t = some(), times(0.2, 0.6, 0.9, text=1.0)
     dropped = MaskedAbsorbing(MASK).corrupt(noisy.text, t.text).noisy
-    assert torch.equal(backbone(Pair(noisy.audio, dropped), t).audio, backbone(Pair(noisy.audio, masked()), t).audio)
+    assert torch.equal(
+        both(backbone, Pair(noisy.audio, dropped), t).audio, both(backbone, Pair(noisy.audio, masked()), t).audio
+    )
 
 
 @torch.no_grad()
@@ -178,38 +186,38 @@ def test_one_visible_word_is_read(backbone):
     noisy, t = some(), times(0.2, 0.6, 0.9, text=0.8)
     visible = masked()
     visible.values[:, 3] = 7
-    null = backbone(Pair(noisy.audio, masked()), t).audio
-    assert (backbone(Pair(noisy.audio, visible), t).audio - null).abs().amax() > 1e-2
+    null = both(backbone, Pair(noisy.audio, masked()), t).audio
+    assert (both(backbone, Pair(noisy.audio, visible), t).audio - null).abs().amax() > 1e-2
 
 
 @torch.no_grad()
 def test_either_modality_hears_the_other(backbone):
     noisy, t = some(), times(0.2, 0.6, 0.9)
-    before = backbone(noisy, t)
+    before = both(backbone, noisy, t)
     louder = Pair(Sequences(noisy.audio.values + 1, noisy.audio.lengths), noisy.text)
-    assert (backbone(louder, t).text - before.text).abs().amax() > 1e-2
+    assert (both(backbone, louder, t).text - before.text).abs().amax() > 1e-2
     reworded = Pair(noisy.audio, Sequences(noisy.text.values.roll(1, 0), noisy.text.lengths))
-    assert (backbone(reworded, t).audio - before.audio).abs().amax() > 1e-2
+    assert (both(backbone, reworded, t).audio - before.audio).abs().amax() > 1e-2
 
 
 @torch.no_grad()
 def test_the_audio_hears_its_time_and_its_seconds(backbone):
     noisy = some((7, 7, 7))
-    early, late = backbone(noisy, times(0.2, 0.2, 0.2)), backbone(noisy, times(0.8, 0.8, 0.8))
+    early, late = both(backbone, noisy, times(0.2, 0.2, 0.2)), both(backbone, noisy, times(0.8, 0.8, 0.8))
     assert (early.audio - late.audio).abs().amax() > 1e-2
     told: list[Tensor] = []
     backbone.timing.total.register_forward_hook(lambda _, given, out: told.append(given[0]))
-    backbone(some(), times(0.2, 0.2, 0.2))
+    both(backbone, some(), times(0.2, 0.2, 0.2))
     assert told[0].tolist() == [3.5, 1.5, 2.5]
 
 
 @torch.no_grad()
 def test_the_order_of_frames_and_of_tokens_matters(backbone):
     noisy, t = some((7, 7, 7), (6, 6, 6)), times(0.2, 0.6, 0.9)
-    before = backbone(noisy, t)
-    backwards = backbone(Pair(Sequences(noisy.audio.values.flip(1), noisy.audio.lengths), noisy.text), t)
+    before = both(backbone, noisy, t)
+    backwards = both(backbone, Pair(Sequences(noisy.audio.values.flip(1), noisy.audio.lengths), noisy.text), t)
     assert (backwards.audio.flip(1) - before.audio).abs().amax() > 1e-2
-    swapped = backbone(Pair(noisy.audio, Sequences(noisy.text.values.flip(1), noisy.text.lengths)), t)
+    swapped = both(backbone, Pair(noisy.audio, Sequences(noisy.text.values.flip(1), noisy.text.lengths)), t)
     assert (swapped.text.flip(1) - before.text).abs().amax() > 1e-2
 
 
@@ -250,14 +258,14 @@ def test_a_described_backbone_is_made_again(backbone):
     made = rebuild(backbone.describe(), PaperBackbone)
     made.load_state_dict(backbone.state_dict())
     noisy, t = some(), times(0.2, 0.6, 0.9)
-    for one, other in zip(backbone(noisy, t), made.eval()(noisy, t), strict=True):
+    for one, other in zip(both(backbone, noisy, t), both(made.eval(), noisy, t), strict=True):
         assert torch.equal(one, other)
 
 
 def test_an_encoder_may_be_learned_and_a_timing_may_be_prepended_alone():
     encoder = LearnedEmbedding(VOCABULARY, CANVAS, width=16, mask_id=MASK)
     backbone = PaperBackbone(encoder, **TINY, timing=PrependedTiming(16, 32))
-    sum(side.square().sum() for side in shaken(backbone)(some(), times(0.2, 0.6, 0.9))).backward()
+    sum(side.square().sum() for side in both(shaken(backbone), some(), times(0.2, 0.6, 0.9))).backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in backbone.parameters())
     noisy = some()
     spoiled = Sequences(torch.where(noisy.text.mask, noisy.text.values, 17), noisy.text.lengths)
@@ -280,12 +288,12 @@ def test_sizes_that_do_not_divide_are_refused(changes: dict[str, int], complaint
 def test_a_canvas_longer_than_the_backbones_is_refused_with_both_numbers(backbone):
     longer = Sequences(torch.full((3, CANVAS + 3), 5), torch.tensor([2, 2, 2]))
     with pytest.raises(ValueError, match=f"{CANVAS + 3} tokens.*{CANVAS}"):
-        backbone(Pair(some().audio, longer), times(0.1, 0.1, 0.1))
+        both(backbone, Pair(some().audio, longer), times(0.1, 0.1, 0.1))
 
 
 @torch.no_grad()
 def test_it_runs_without_rows():
     backbone = PaperBackbone(LearnedEmbedding(VOCABULARY, CANVAS, width=16, mask_id=MASK), **TINY)
-    audio, text = backbone(Pair(*(Sequences(s.values[:0], s.lengths[:0]) for s in some())), times())
+    audio, text = both(backbone, Pair(*(Sequences(s.values[:0], s.lengths[:0]) for s in some())), times())
     assert audio.shape == (0, 7, LATENT)
     assert text.shape == (0, CANVAS, VOCABULARY)

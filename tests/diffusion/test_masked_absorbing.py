@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from uat_lightning.backbone import TextPrediction
 from uat_lightning.diffusion import MaskedAbsorbing
 from uat_lightning.types import Sequences
 
@@ -120,7 +121,7 @@ def test_loss_is_the_mean_cross_entropy_of_the_hidden_tokens():
     hidden = (corrupted.noisy.values == MASK) & clean.mask
     nats = -logits.log_softmax(-1).gather(-1, clean.values[..., None])[..., 0]
     expected = torch.stack([nats[row][hidden[row]].mean() for row in range(2)])
-    torch.testing.assert_close(process.loss(logits, corrupted), expected)
+    torch.testing.assert_close(process.loss(TextPrediction.of(logits), corrupted), expected)
 
 
 # A toy small enough to write down: every text, its probability, every set of hidden positions, the exact posterior.
@@ -180,7 +181,7 @@ def mean_loss(toy: Toy, process: MaskedAbsorbing, logits, text: int) -> float:
     per_count = []
     for count in range(1, length + 1):
         corrupted = toy.masked(process, text, count)
-        per_count.append(process.loss(logits(corrupted.noisy.values), corrupted).mean())
+        per_count.append(process.loss(TextPrediction.of(logits(corrupted.noisy.values)), corrupted).mean())
     return float(torch.stack(per_count).mean())
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from uat_lightning.backbone import TextPrediction
 from uat_lightning.diffusion import Independent, MaskedAbsorbing, MaskedBernoulli, Objective, TimeSampler, Uniform
 from uat_lightning.metrics.likelihood import CaptionNELBO, caption_nelbo
 from uat_lightning.types import Sequences
@@ -70,7 +71,7 @@ def losses(process: Objective, levels: TimeSampler, batches: int, rows: int, tex
     clean = Sequences(WORDS[text].expand(batches * rows, 3), torch.full((batches * rows,), 3))
     t = torch.cat([levels.sample(rows, CPU) for _ in range(batches)])
     corrupted = process.corrupt(clean, t)
-    return process.loss(optimal(corrupted.noisy.values), corrupted).double().view(batches, rows)
+    return process.loss(TextPrediction.of(optimal(corrupted.noisy.values)), corrupted).double().view(batches, rows)
 
 
 def test_the_estimators_agree_in_mean_and_the_stratified_one_varies_less():

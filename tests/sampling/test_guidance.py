@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import Backbone, DualStreamTransformer
+from uat_lightning.backbone import Backbone, DualStreamTransformer, Prediction
 from uat_lightning.diffusion import VPCosine
 from uat_lightning.sampling import (
     Euler,
@@ -25,7 +25,7 @@ class Recorder(Backbone):
         super().__init__()
         self.inner, self.calls = inner, []
 
-    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:
+    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
         self.calls.append((noisy, t))
         return self.inner(noisy, t)
 

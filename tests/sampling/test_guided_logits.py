@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import Backbone, DualStreamTransformer
+from uat_lightning.backbone import Backbone, DualStreamTransformer, Prediction
 from uat_lightning.sampling import AudioFirst, AudioLogits, Guidance, GuidedLogits
 from uat_lightning.types import Pair, Sequences
 
@@ -18,7 +18,7 @@ class Recorder(Backbone):
         super().__init__()
         self.inner, self.calls = inner, []
 
-    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:
+    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
         self.calls.append(len(noisy.audio))
         return self.inner(noisy, t)
 
@@ -56,7 +56,9 @@ def test_guidance_mixes_log_probabilities_with_and_without_audio_and_normalises(
 def test_the_text_is_noisy_and_the_audio_clean_or_nothing_but_noise(recorder: Recorder):
     zeros, ones, text = torch.zeros(ROWS), torch.ones(ROWS), Sequences(CANVASES, torch.full((ROWS,), CANVAS))
     for t, times in ((0.0, zeros), (1.0, ones)):
-        by_hand = recorder.inner(Pair(latents(1), text), Pair(times.double(), ones.double())).text.log_softmax(-1)
+        by_hand = (
+            recorder.inner(Pair(latents(1), text), Pair(times.double(), ones.double())).text.logits().log_softmax(-1)
+        )
         torch.testing.assert_close(AudioLogits(recorder, latents(1), t)(CANVASES), by_hand, rtol=0, atol=1e-12)
 
 

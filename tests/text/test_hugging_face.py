@@ -122,3 +122,18 @@ def test_a_damaged_file_is_named(tokenizer, tmp_path: Path, content: bytes):
 def test_a_name_that_leads_nowhere_is_named(tmp_path: Path):
     with pytest.raises(ValueError, match="nowhere"):
         HuggingFaceTokenizer(str(tmp_path / "nowhere")).encode(["a bell"])
+
+
+def test_t5s_unused_extra_ids_and_the_added_mask_are_banned_and_its_tables_padding_is_no_id(tmp_path: Path):
+    from transformers import T5Tokenizer
+
+    special = ["<pad>", "</s>", "<unk>"]
+    extra = [f"<extra_id_{number}>" for number in range(99, -1, -1)]
+    words = ["▁", *(f"▁{word}" for word in WORDS)]
+    T5Tokenizer(vocab=[(token, -2.0) for token in [*special, *words, *extra]]).save_pretrained(tmp_path / "t5")
+    tokenizer = HuggingFaceTokenizer(str(tmp_path / "t5"), canvas=10)
+    known = len(special) + len(words) + len(extra)
+    assert (tokenizer.pad_id, tokenizer.end_id, tokenizer.mask_id) == (0, 1, known)
+    assert tokenizer.vocabulary_size == known + 1
+    assert tokenizer.banned_ids == [0, 2, *range(len(special) + len(words), known + 1)]
+    assert tokenizer.decode(tokenizer.encode([CAPTION]).values) == [CAPTION]

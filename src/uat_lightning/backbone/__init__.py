@@ -5,6 +5,7 @@ from uat_lightning.backbone.coupling import Coupling, Isolated, Joint
 from uat_lightning.backbone.dual_stream import DualStreamTransformer
 from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.paper import PaperBackbone
+from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.stable_audio import AudioXStart, DiffusersStart, StableAudioToolsStart
 from uat_lightning.backbone.timing import PrependedTiming, StableAudioTiming, Timing
 from uat_lightning.backbone.warm_start import WarmStart
@@ -19,9 +20,11 @@ __all__ = [
     "Joint",
     "OneSided",
     "PaperBackbone",
+    "Prediction",
     "PrependedTiming",
     "StableAudioTiming",
     "StableAudioToolsStart",
+    "TextPrediction",
     "Timing",
     "WarmStart",
 ]

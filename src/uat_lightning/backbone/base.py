@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from uat_lightning.backbone.one_sided import AudioGivenText, OneSided, TextGivenAudio
+from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.configurable import Configurable
 from uat_lightning.types import Pair, Sequences
 
@@ -28,7 +29,7 @@ class Backbone(Configurable, nn.Module, ABC):
     canvas: int
 
     @abstractmethod
-    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:
+    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
         """Predict from rows whose modalities each have their own time.
 
         Args:
@@ -36,10 +37,11 @@ class Backbone(Configurable, nn.Module, ABC):
             t: Noise levels of each row, (rows,) for either modality, in [0, 1]: 0 clean, 1 noise or all masked.
 
         Returns:
-            The audio prediction (rows, frames, latent_width) and the text logits (rows, tokens, vocabulary_size).
+            The audio prediction (rows, frames, latent_width) and the text prediction, whose logits are (rows, tokens,
+            vocabulary_size).
         """
 
-    def given_text(self, text: Sequences, t: Tensor) -> OneSided:
+    def given_text(self, text: Sequences, t: Tensor) -> OneSided[Tensor]:
         """Return the audio prediction as a function of (noisy latents, their times) under a text that stays.
 
         A backbone whose text stream does not read the audio computes it once here.
@@ -50,8 +52,8 @@ class Backbone(Configurable, nn.Module, ABC):
         """
         return AudioGivenText(self, text, t)
 
-    def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided:
-        """Return the text logits as a function of (noisy token ids, their times) under audio that stays.
+    def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided[TextPrediction]:
+        """Return the text prediction as a function of (noisy token ids, their times) under audio that stays.
 
         A backbone whose audio stream does not read the text computes it once here, for all captions and all calls.
 

@@ -14,6 +14,7 @@ from uat_lightning.backbone.coupling import Coupling, Joint
 from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
 from uat_lightning.backbone.one_sided import OneSided
+from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.rotary import rotary_angles
 from uat_lightning.backbone.stem import ConvolutionalStem
 from uat_lightning.backbone.stream import Memory, Stream, walk
@@ -66,8 +67,8 @@ class DualStreamTransformer(Backbone):
         self.audio_head, self.text_head = AudioHead(width, latent_width), TextHead(width, vocabulary_size)
         nn.init.normal_(self.text_in.weight, std=0.02 * width**0.5)
 
-    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:
-        """Predict velocity and logits; shapes as in ``Backbone.forward``.
+    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
+        """Predict velocity and words; shapes as in ``Backbone.forward``.
 
         Raises:
             ValueError: If a text is longer than the canvas.
@@ -82,9 +83,9 @@ class DualStreamTransformer(Backbone):
         x = Pair(self._hear(noisy.audio), self._embed(noisy.text.values))
         for block in self.blocks:
             x = block(x, condition, angles, readable)
-        return Pair(self.audio_head(x.audio, condition.audio), self.text_head(x.text))
+        return Prediction(self.audio_head(x.audio, condition.audio), self.text_head(x.text))
 
-    def given_text(self, text: Sequences, t: Tensor) -> OneSided:
+    def given_text(self, text: Sequences, t: Tensor) -> OneSided[Tensor]:
         """Return the velocity under a text that stays; its stream is computed once where it cannot read the audio."""
         if not self.coupling.isolates:
             return super().given_text(text, t)
@@ -92,8 +93,8 @@ class DualStreamTransformer(Backbone):
         _, memories = walk(self._streams("text"), embedded, condition, None, text.mask)
         return RememberedText(self, text.mask, t, memories)
 
-    def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided:
-        """Return the logits under audio that stays; its stream is computed once where it cannot read the text."""
+    def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided[TextPrediction]:
+        """Return the words under audio that stays; its stream is computed once where it cannot read the text."""
         if not self.coupling.isolates:
             return super().given_audio(audio, t, captions)
         heard, condition = self._hear(audio), self.audio_time(t)
@@ -109,11 +110,11 @@ class DualStreamTransformer(Backbone):
         out: Tensor = self.audio_head(x, condition)
         return out
 
-    def text_alone(self, text: Sequences, t: Tensor, audio_mask: Tensor, memories: Sequence[Memory]) -> Tensor:
-        """Return the logits beside the keys and values of audio, of which ``audio_mask`` may be read."""
+    def text_alone(self, text: Sequences, t: Tensor, audio_mask: Tensor, memories: Sequence[Memory]) -> TextPrediction:
+        """Return the words beside the keys and values of audio, of which ``audio_mask`` may be read."""
         readable = torch.cat([text.mask, audio_mask], dim=1)
         x, _ = walk(self._streams("text"), self._embed(text.values), self._text_condition(t), None, readable, memories)
-        out: Tensor = self.text_head(x)
+        out: TextPrediction = self.text_head(x)
         return out
 
     def _streams(self, side: str) -> list[Stream]:
@@ -140,7 +141,7 @@ class DualStreamTransformer(Backbone):
 
 
 @dataclass(frozen=True)
-class RememberedText(OneSided):
+class RememberedText(OneSided[Tensor]):
     """The velocity beside a text whose stream was computed once.
 
     Args:
@@ -160,15 +161,15 @@ class RememberedText(OneSided):
         reads = self.backbone.coupling.reads(Pair(t, self.t)).audio
         return self.backbone.audio_alone(noisy, t, self.mask & reads[:, None], self.memories)
 
-    def take(self, rows: Tensor) -> OneSided:
+    def take(self, rows: Tensor) -> OneSided[Tensor]:
         """Return the function for some of the texts."""
         memories = [memory.take(rows) for memory in self.memories]
         return RememberedText(self.backbone, self.mask[rows], self.t[rows], memories)
 
 
 @dataclass(frozen=True)
-class RememberedAudio(OneSided):
-    """The logits beside audio whose stream was computed once.
+class RememberedAudio(OneSided[TextPrediction]):
+    """The words beside audio whose stream was computed once.
 
     Args:
         backbone: The network.
@@ -182,12 +183,12 @@ class RememberedAudio(OneSided):
     t: Tensor
     memories: Sequence[Memory]
 
-    def __call__(self, noisy: Sequences, t: Tensor) -> Tensor:
-        """Return the logits (rows, tokens, vocabulary_size)."""
+    def __call__(self, noisy: Sequences, t: Tensor) -> TextPrediction:
+        """Return the prediction, whose logits are (rows, tokens, vocabulary_size)."""
         reads = self.backbone.coupling.reads(Pair(self.t, t)).text
         return self.backbone.text_alone(noisy, t, self.mask & reads[:, None], self.memories)
 
-    def take(self, rows: Tensor) -> OneSided:
+    def take(self, rows: Tensor) -> OneSided[TextPrediction]:
         """Return the function for some of the clips."""
         memories = [memory.take(rows) for memory in self.memories]
         return RememberedAudio(self.backbone, self.mask[rows], self.t[rows], memories)

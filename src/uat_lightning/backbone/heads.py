@@ -1,10 +1,11 @@
-"""The two ends of the backbone: hidden states to velocity, hidden states to logits."""
+"""The two ends of the backbone: hidden states to velocity, hidden states to words."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from uat_lightning.backbone.modulation import Modulation
+from uat_lightning.backbone.prediction import TextPrediction
 
 
 class AudioHead(nn.Module):
@@ -43,7 +44,6 @@ class TextHead(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, vocabulary_size)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map hidden states (rows, tokens, width) to logits (rows, tokens, vocabulary_size)."""
-        out: Tensor = self.project(self.norm(x))
-        return out
+    def forward(self, x: Tensor) -> TextPrediction:
+        """Return hidden states (rows, tokens, width) as a prediction of (rows, tokens, vocabulary_size) logits."""
+        return TextPrediction(self.norm(x), self.project)

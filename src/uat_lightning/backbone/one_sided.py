@@ -5,26 +5,30 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from torch import Tensor
 
+from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.types import Pair, Sequences
 
+P_co = TypeVar("P_co", covariant=True)
 
-class OneSided(ABC):
+
+class OneSided(ABC, Generic[P_co]):
     """A function of one modality and its noise levels; the other modality, the condition, is given."""
 
     @abstractmethod
-    def __call__(self, noisy: Sequences, t: Tensor) -> Tensor:
+    def __call__(self, noisy: Sequences, t: Tensor) -> P_co:
         """Return the prediction for noisy rows of the one modality at their noise levels, (rows,)."""
 
     @abstractmethod
-    def take(self, rows: Tensor) -> OneSided:
+    def take(self, rows: Tensor) -> OneSided[P_co]:
         """Return the function for some of the rows."""
 
 
 @dataclass(frozen=True)
-class AudioGivenText(OneSided):
+class AudioGivenText(OneSided[Tensor]):
     """The audio prediction of the whole network under a text.
 
     Args:
@@ -33,7 +37,7 @@ class AudioGivenText(OneSided):
         t: Noise levels of the text, (rows,).
     """
 
-    network: Callable[[Pair[Sequences], Pair[Tensor]], Pair[Tensor]]
+    network: Callable[[Pair[Sequences], Pair[Tensor]], Prediction]
     text: Sequences
     t: Tensor
 
@@ -41,14 +45,14 @@ class AudioGivenText(OneSided):
         """Return the prediction (rows, frames, latent_width)."""
         return self.network(Pair(noisy, self.text), Pair(t, self.t)).audio
 
-    def take(self, rows: Tensor) -> OneSided:
+    def take(self, rows: Tensor) -> OneSided[Tensor]:
         """Return the function for some of the texts."""
         return AudioGivenText(self.network, self.text.take(rows), self.t[rows])
 
 
 @dataclass(frozen=True)
-class TextGivenAudio(OneSided):
-    """The text logits of the whole network under audio.
+class TextGivenAudio(OneSided[TextPrediction]):
+    """The text prediction of the whole network under audio.
 
     Args:
         network: Both modalities' predictions, as ``Backbone.forward`` gives them.
@@ -56,14 +60,14 @@ class TextGivenAudio(OneSided):
         t: Noise levels of the audio, (rows,).
     """
 
-    network: Callable[[Pair[Sequences], Pair[Tensor]], Pair[Tensor]]
+    network: Callable[[Pair[Sequences], Pair[Tensor]], Prediction]
     audio: Sequences
     t: Tensor
 
-    def __call__(self, noisy: Sequences, t: Tensor) -> Tensor:
-        """Return the logits (rows, tokens, vocabulary_size)."""
+    def __call__(self, noisy: Sequences, t: Tensor) -> TextPrediction:
+        """Return the prediction, whose logits are (rows, tokens, vocabulary_size)."""
         return self.network(Pair(self.audio, noisy), Pair(self.t, t)).text
 
-    def take(self, rows: Tensor) -> OneSided:
+    def take(self, rows: Tensor) -> OneSided[TextPrediction]:
         """Return the function for some of the clips."""
         return TextGivenAudio(self.network, self.audio.take(rows), self.t[rows])

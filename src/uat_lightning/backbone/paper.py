@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from uat_lightning.backbone.audio_block import AudioBlock
 from uat_lightning.backbone.base import Backbone
 from uat_lightning.backbone.feed_forward import start_at_zero
+from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.refiner import TextRefiner
 from uat_lightning.backbone.rotary import rotary_angles
 from uat_lightning.backbone.text_block import CausalBlock, TextBlock
@@ -97,8 +98,8 @@ class PaperBackbone(Backbone):
         names = (name for name in self.state_dict() if not name.startswith(tuple(new)))
         return {name for name in names if not (name.startswith("blocks.") and name.split(".")[2] == "text")}
 
-    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Pair[Tensor]:
-        """Predict velocity and logits; shapes as in ``Backbone.forward``.
+    def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
+        """Predict velocity and words; shapes as in ``Backbone.forward``.
 
         The text's time is not looked at: how noisy a text is can be seen.
 
@@ -113,8 +114,8 @@ class PaperBackbone(Backbone):
         visible = (valid.text & (noisy.text.values != self.mask_id)).any(1)
         for block in self.blocks:
             x = block(x, self._context(x.text, signals.context, valid.text, visible), angles, valid)
-        logits: Tensor = self.vocabulary(self.refiner(x.text, angles.text, valid.text))
-        return Pair(self._end(x.audio), logits)
+        refined = self.refiner(x.text, angles.text, valid.text)
+        return Prediction(self._end(x.audio), TextPrediction(refined, self.vocabulary))
 
     def _begin(self, latents: Tensor, told: Tensor) -> Tensor:
         """Return audio states (rows, 1 + frames, width): what the stream is told, then the latents."""

@@ -50,7 +50,7 @@ class CaptionLikelihood(Callback):
             return
         audio, text = (Sequences(side.values[rows], side.lengths[rows]) for side in batch.clean)
         noisy, hidden, t = self._hide(text, step_seed(self.seed, trainer.global_rank, batch_idx))
-        logits = pl_module.backbone(Pair(audio, noisy), Pair(0 * t, t)).text  # type: ignore[operator]
+        logits = pl_module.backbone(Pair(audio, noisy), Pair(0 * t, t)).text.logits()  # type: ignore[operator]
         self.metric.update(logits, text.values, hidden, text.lengths)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Generator, Tensor
 
@@ -40,5 +41,5 @@ class Objective(Configurable, ABC):
         """
 
     @abstractmethod
-    def loss(self, prediction: Tensor, corrupted: Corrupted) -> Tensor:
-        """Return each row's loss, (rows,), for a prediction of the backbone."""
+    def loss(self, prediction: Any, corrupted: Corrupted) -> Tensor:  # noqa: ANN401
+        """Return each row's loss, (rows,), for the backbone's prediction of this modality; see ``Prediction``."""

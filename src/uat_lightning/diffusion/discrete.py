@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from uat_lightning.backbone import TextPrediction
 from uat_lightning.diffusion.base import Corrupted, Objective
 from uat_lightning.diffusion.masks import cross_entropy, masked, shared_out, with_tail
 from uat_lightning.types import Sequences
@@ -45,7 +46,7 @@ class MaskedAbsorbing(Objective):
         words = (hidden & clean.mask).sum(-1, keepdim=True).clamp(min=1)
         return masked(clean, t, hidden, shared_out(hidden, clean, words, self.pad_weight), self.mask_id)
 
-    def loss(self, prediction: Tensor, corrupted: Corrupted) -> Tensor:
+    def loss(self, prediction: TextPrediction, corrupted: Corrupted) -> Tensor:
         """Return the mean cross-entropy of each row's hidden tokens, in nats, (rows,)."""
         return cross_entropy(prediction, corrupted)
 
@@ -85,6 +86,6 @@ class MaskedBernoulli(Objective):
         divisor = (t.clamp(min=self.eps) * clean.lengths)[:, None]
         return masked(clean, t, hidden, shared_out(hidden, clean, divisor, self.pad_weight), self.mask_id)
 
-    def loss(self, prediction: Tensor, corrupted: Corrupted) -> Tensor:
+    def loss(self, prediction: TextPrediction, corrupted: Corrupted) -> Tensor:
         """Return the cross-entropy of each row's hidden tokens, over t and over all its tokens, in nats, (rows,)."""
         return cross_entropy(prediction, corrupted)

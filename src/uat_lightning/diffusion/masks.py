@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from uat_lightning.backbone import TextPrediction
 from uat_lightning.diffusion.base import Corrupted
 from uat_lightning.types import Sequences
 
@@ -39,7 +40,6 @@ def shared_out(hidden: Tensor, clean: Sequences, divisor: Tensor, pad_weight: fl
     return word / divisor + pad_weight * tail / (pads * divisor)
 
 
-def cross_entropy(logits: Tensor, corrupted: Corrupted) -> Tensor:
+def cross_entropy(prediction: TextPrediction, corrupted: Corrupted) -> Tensor:
     """Return the weighted cross-entropy of each row's hidden tokens, in nats, (rows,)."""
-    nats = torch.nn.functional.cross_entropy(logits.mT.float(), corrupted.target, reduction="none")
-    return (nats * corrupted.weight).sum(-1)
+    return (prediction.nats(corrupted.target, corrupted.weight > 0) * corrupted.weight).sum(-1)

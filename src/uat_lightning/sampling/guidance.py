@@ -220,11 +220,11 @@ class GuidedVelocity:
         return self.guidance.guide(conditional, null, Seen(audio, times, self.process))
 
     @cached_property
-    def _conditional(self) -> OneSided:
+    def _conditional(self) -> OneSided[Tensor]:
         return self.backbone.given_text(self.text, torch.zeros_like(self.lengths, dtype=torch.float32))
 
     @cached_property
-    def _both(self) -> OneSided:
+    def _both(self) -> OneSided[Tensor]:
         """The condition and, below it, the null side."""
         zeros = torch.zeros_like(self.lengths, dtype=torch.float32)
         return self.backbone.given_text(_stack(self.text, self.null), torch.cat([zeros, zeros + self.null_t]))

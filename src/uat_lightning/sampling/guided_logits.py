@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import Backbone, OneSided
+from uat_lightning.backbone import Backbone, OneSided, TextPrediction
 from uat_lightning.sampling.evaluations import RowLogits
 from uat_lightning.sampling.guidance import Guidance
 from uat_lightning.types import Sequences
@@ -35,7 +35,7 @@ class AudioLogits(RowLogits):
         return _log_probabilities(self._heard.take(rows)(text, masked))
 
     @cached_property
-    def _heard(self) -> OneSided:
+    def _heard(self) -> OneSided[TextPrediction]:
         level = torch.full_like(self.audio.lengths, self.t, dtype=torch.float32)
         return self.backbone.given_audio(self.audio, level)
 
@@ -64,20 +64,21 @@ class GuidedLogits(RowLogits):
             return self._alone.of_rows(canvas, rows)
         text = Sequences(canvas, torch.full_like(rows, canvas.shape[1])).repeat(2)
         both = self._both.take(torch.cat([rows, rows + len(self.audio)]))
-        logits = both(text, torch.ones(len(text), device=rows.device))
-        return self.guidance.words(*_log_probabilities(logits).chunk(2))
+        predicted = both(text, torch.ones(len(text), device=rows.device))
+        return self.guidance.words(*_log_probabilities(predicted).chunk(2))
 
     @cached_property
     def _alone(self) -> AudioLogits:
         return AudioLogits(self.backbone, self.audio)
 
     @cached_property
-    def _both(self) -> OneSided:
+    def _both(self) -> OneSided[TextPrediction]:
         """The audio and, below it, the noise."""
         zeros = torch.zeros_like(self.audio.lengths, dtype=torch.float32)
         return self.backbone.given_audio(self.audio.followed_by(self.null), torch.cat([zeros, zeros + 1]))
 
 
-def _log_probabilities(logits: Tensor) -> Tensor:
+def _log_probabilities(predicted: TextPrediction) -> Tensor:
     """Normalise in float32 at least: half precision cannot tell the likeliest of many tokens apart."""
+    logits = predicted.logits()
     return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
