@@ -31,7 +31,9 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture(params=[{}, {"coupling": Isolated(), "stem_kernel": 3}], ids=["joint", "isolated with a stem"])
+@pytest.fixture(
+    params=[{}, {"coupling": Isolated(), "stem_kernel": 3, "modulation_rank": 4}], ids=["joint", "isolated with a stem"]
+)
 def backbone(request: pytest.FixtureRequest) -> DualStreamTransformer:
     return shaken(network(**request.param)).eval()
 
@@ -210,6 +212,11 @@ def test_loss_falls_to_near_zero_on_one_batch():
 def test_a_width_that_the_heads_do_not_divide_is_refused(width: int, heads: int):
     with pytest.raises(ValueError, match=f"width {width} .* heads \\({heads}\\)"):
         network(width=width, heads=heads)
+
+
+def test_a_low_rank_takes_a_third_of_the_weights_away():
+    full, low = (sum(w.numel() for w in network(width=64, depth=4, modulation_rank=r).parameters()) for r in (None, 4))
+    assert 0.6 < low / full < 0.75
 
 
 def test_a_stem_without_a_middle_frame_is_refused():

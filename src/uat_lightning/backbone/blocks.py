@@ -17,12 +17,13 @@ class DualStreamBlock(nn.Module):
         width: Channels of either stream.
         heads: Attention heads.
         hidden: Channels inside the feed-forward networks.
+        modulation_rank: Rank of the modulation by time; full where None.
     """
 
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, modulation_rank: int | None = None) -> None:
         super().__init__()
-        self.audio = Stream(width, heads, hidden)
-        self.text = Stream(width, heads, hidden)
+        self.audio = Stream(width, heads, hidden, modulation_rank)
+        self.text = Stream(width, heads, hidden, modulation_rank)
 
     def forward(self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, readable: Pair[Tensor]) -> Pair[Tensor]:
         """Update both streams.

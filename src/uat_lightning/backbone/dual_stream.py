@@ -38,6 +38,7 @@ class DualStreamTransformer(Backbone):
         rotary_base: Base of the rotary frequencies.
         coupling: Which stream may read the other; ``Joint`` where None.
         stem_kernel: Frames that a convolution over the audio sees before the first block, odd; none where 0.
+        modulation_rank: Rank of the modulation by time, which is a third of the weights where None (full).
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class DualStreamTransformer(Backbone):
         rotary_base: float = 10_000.0,
         coupling: Coupling | None = None,
         stem_kernel: int = 0,
+        modulation_rank: int | None = None,
     ) -> None:
         super().__init__()
         if width % (2 * heads):
@@ -63,7 +65,9 @@ class DualStreamTransformer(Backbone):
         self.text_in = nn.Embedding(vocabulary_size, width)
         self.text_positions = nn.Parameter(0.02 * torch.randn(canvas, width))
         self.audio_time, self.text_time = TimeEmbedding(width), TimeEmbedding(width)
-        self.blocks = nn.ModuleList(DualStreamBlock(width, heads, int(expansion * width)) for _ in range(depth))
+        self.blocks = nn.ModuleList(
+            DualStreamBlock(width, heads, int(expansion * width), modulation_rank) for _ in range(depth)
+        )
         self.audio_head, self.text_head = AudioHead(width, latent_width), TextHead(width, vocabulary_size)
         nn.init.normal_(self.text_in.weight, std=0.02 * width**0.5)
 

@@ -27,18 +27,21 @@ class Modulation(nn.Module):
     Args:
         width: Channels of the stream.
         sublayers: Sub-layers to modulate.
+        rank: Channels between the condition and what is derived from it: a full matrix, a third of a block's weights,
+            where None.
     """
 
-    def __init__(self, width: int, sublayers: int) -> None:
+    def __init__(self, width: int, sublayers: int, rank: int | None = None) -> None:
         super().__init__()
         self.sublayers = sublayers
-        self.project = nn.Linear(width, 3 * sublayers * width)
+        self.reduce = nn.Identity() if rank is None else nn.Linear(width, rank, bias=False)
+        self.project = nn.Linear(rank or width, 3 * sublayers * width)
         nn.init.zeros_(self.project.weight)
         nn.init.zeros_(self.project.bias)
 
     def forward(self, condition: Tensor) -> list[Modulated]:
         """Return one ``Modulated`` per sub-layer for conditions of shape (rows, width)."""
-        parts = self.project(nn.functional.silu(condition))[:, None].chunk(3 * self.sublayers, dim=-1)
+        parts = self.project(self.reduce(nn.functional.silu(condition)))[:, None].chunk(3 * self.sublayers, dim=-1)
         return [Modulated(*parts[3 * i : 3 * i + 3]) for i in range(self.sublayers)]
 
 

@@ -69,12 +69,13 @@ class Stream(nn.Module):
         width: Channels of the stream.
         heads: Attention heads.
         hidden: Channels inside the feed-forward network.
+        modulation_rank: Rank of the modulation by time; full where None.
     """
 
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, modulation_rank: int | None = None) -> None:
         super().__init__()
         self.heads = heads
-        self.modulation = Modulation(width, sublayers=2)
+        self.modulation = Modulation(width, 2, modulation_rank)
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.query_key_value = nn.Linear(width, 3 * width, bias=False)
         self.query_norm, self.key_norm = nn.RMSNorm(width // heads), nn.RMSNorm(width // heads)

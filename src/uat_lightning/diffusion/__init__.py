@@ -22,7 +22,7 @@ from uat_lightning.diffusion.discrete import MaskedAbsorbing, MaskedBernoulli
 from uat_lightning.diffusion.occasion import Occasion
 from uat_lightning.diffusion.passes import OnePass, Passes, PassPerDirection
 from uat_lightning.diffusion.spread import Annealed, Antithetic, Independent, ShiftedByLength
-from uat_lightning.diffusion.square import Conditional, Draw, SquareSampler
+from uat_lightning.diffusion.square import Conditional, Draw, Everywhere, SquareSampler
 from uat_lightning.diffusion.times import LogitNormal, TimeSampler, Uniform
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Converted",
     "Corrupted",
     "Draw",
+    "Everywhere",
     "Independent",
     "LogitNormal",
     "MaskedAbsorbing",

@@ -65,3 +65,25 @@ class Conditional(SquareSampler):
         audio = torch.where(generation, self.audio.among(generation, occasion), condition)
         text = torch.where(generation, condition, self.text.among(~generation, occasion))
         return Draw(Pair(audio, text), Pair(generation, ~generation))
+
+
+class Everywhere(SquareSampler):
+    """Conditional rows, and rows where both modalities are noisy and learned, each at a level of its own.
+
+    Args:
+        conditional: Draws the other rows, and the levels of both modalities where either is learned.
+        joint: Share of the rows that are noisy on both sides, 0 to 1.
+    """
+
+    def __init__(self, conditional: Conditional, joint: float = 0.2) -> None:
+        if not 0 <= joint <= 1:
+            raise ValueError(f"joint is a share from 0 to 1, got {joint}")
+        self.conditional, self.joint = conditional, joint
+
+    def draw(self, generation: Tensor, occasion: Occasion = ANYWHERE) -> Draw:
+        """Draw noise levels for one side of most rows, and for both sides of some."""
+        usual, rows = self.conditional.draw(generation, occasion), torch.ones_like(generation)
+        both = torch.rand(len(generation), device=generation.device) < self.joint
+        levels = (side.among(rows, occasion) for side in (self.conditional.audio, self.conditional.text))
+        t = Pair(*(torch.where(both, level, old) for level, old in zip(levels, usual.t, strict=True)))
+        return Draw(t, Pair(*(both | old for old in usual.learn)))

@@ -6,6 +6,7 @@ from uat_lightning.tasks.choice import Choice, MinimumBayesRisk, MostLikely, Uti
 from uat_lightning.tasks.chosen import ChosenCaption, ChosenGenerate
 from uat_lightning.tasks.edit import Edit
 from uat_lightning.tasks.generate import Generate
+from uat_lightning.tasks.imagine import Imagine
 from uat_lightning.tasks.infill import Infill
 from uat_lightning.tasks.score import PerToken, PointwiseInformation, Score
 
@@ -16,6 +17,7 @@ __all__ = [
     "ChosenGenerate",
     "Edit",
     "Generate",
+    "Imagine",
     "Infill",
     "MinimumBayesRisk",
     "MostLikely",
