@@ -15,8 +15,8 @@ def edit(
     end: float | None = None,
     seed: int = 0,
     steps: int = 50,
-    guidance: float = 3.0,
-    guidance_rescale: float = 0.0,
+    guidance: float = 4.0,
+    guidance_rescale: float = 0.9,
     negative: str | None = None,
     solver: SolverName = "Euler",
     schedule: ScheduleName = "uniform",
@@ -37,8 +37,8 @@ def edit(
         end: Where to stop in each file, in seconds; its end where not given.
         seed: Seed of the first result; result i has seed + i.
         steps: Steps from pure noise to clean; an edit takes its share of them.
-        guidance: How strictly the caption is followed; 1 is as trained, 3 exaggerates.
-        guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it); 0.7 for strict guidance.
+        guidance: How strictly the caption is followed; 1 is as trained, 4 exaggerates.
+        guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it).
         negative: Caption of what is not to be heard; guidance leads away from it.
         solver: Euler; Heun and Midpoint look twice at each step; the others once, and remember what they saw.
         schedule: Where the steps are; uniform ones, or more of them at low noise or at high noise.

@@ -10,7 +10,8 @@ def report(
     first: int = 0,
     seed: int = 0,
     steps: int = 50,
-    guidance: float = 3.0,
+    guidance: float = 4.0,
+    guidance_rescale: float = 0.9,
     strength: float = 0.75,
     batch_size: int = 50,
     device: str = "auto",
@@ -28,6 +29,7 @@ def report(
         seed: Seed of the first result; result i has seed + i.
         steps: Steps of the solver, for generation and editing.
         guidance: How strictly captions are followed; generation is also scored without guidance.
+        guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it).
         strength: Noise level from which edits start, 0 to 1.
         batch_size: Clips worked on at once.
         device: cpu, cuda, cuda:1 and so on, or auto.
@@ -53,7 +55,7 @@ def report(
     table = page.with_name("scores.json")
     check_place(page, ".html", ".htm")
     check_place(table, ".json")
-    settings = Settings(seed, steps, guidance, strength, batch_size=batch_size)
+    settings = Settings(seed, steps, guidance, guidance_rescale, strength, batch_size=batch_size)
     html, scores, lines = examine(open_model(model, device), settings, range(first, first + clips))
     save_text(table, scores)
     save_text(page, html)

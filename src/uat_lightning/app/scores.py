@@ -16,7 +16,7 @@ from uat_lightning.app import editing_scores as editing
 from uat_lightning.app import generation_scores as generation
 from uat_lightning.app.hearing import Ears, Events, event_scores
 from uat_lightning.app.unseen import UnseenClip, UnseenEdit
-from uat_lightning.sampling import Euler, Guidance
+from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
 from uat_lightning.tasks import Edit, Generate, Parts
 
 
@@ -28,6 +28,7 @@ class Settings:
         seed: Seed of the first row of every list; row i has seed + i.
         steps: Euler steps of generation and editing.
         guidance: Scale of classifier-free guidance.
+        guidance_rescale: Share of its level that is taken back, 0 to 1.
         strength: Noise level from which edits start, 0 to 1.
         curve: Other noise levels, tried on a quarter of the edits.
         batch_size: Rows at once.
@@ -35,10 +36,16 @@ class Settings:
 
     seed: int = 0
     steps: int = 50
-    guidance: float = 3.0
+    guidance: float = 4.0
+    guidance_rescale: float = 0.9
     strength: float = 0.75
     curve: tuple[float, ...] = (0.5, 0.9)
     batch_size: int = 50
+
+    @property
+    def way(self) -> Guidance:
+        """The guidance on captions."""
+        return RescaledGuidance(self.guidance, rescale=self.guidance_rescale)
 
 
 @dataclass
@@ -111,14 +118,14 @@ class Examination:
         results.scores["captioning"] = {**found, "another_clips_events": chance}
 
     def _generate(self, results: Results) -> None:
-        results.generated, guided = self._generated(results, self.settings.guidance, "Generating")
-        _, unguided = self._generated(results, 1.0, "Generating without guidance")
+        results.generated, guided = self._generated(results, self.settings.way, "Generating")
+        _, unguided = self._generated(results, Guidance(1.0), "Generating without guidance")
         results.heard = self.ears.hear(results.generated)
         results.scores["generation"] = {"guided": guided, "without_guidance": unguided}
 
-    def _generated(self, results: Results, scale: float, label: str) -> tuple[list[Tensor], dict[str, Any]]:
+    def _generated(self, results: Results, guidance: Guidance, label: str) -> tuple[list[Tensor], dict[str, Any]]:
         settings, clips = self.settings, results.clips
-        task = Generate(Euler(settings.steps), Guidance(scale))
+        task = Generate(Euler(settings.steps), guidance)
         made = generation.generate_all(self.parts, clips, task, settings.seed, settings.batch_size, label)
         sound = generation.sound_checks(self.parts, clips, made)
         return made, {**generation.hearing_scores(clips, self.ears.hear(made)), "sound": sound}
@@ -158,7 +165,7 @@ class Examination:
 
     def _edited(self, edits: Sequence[UnseenEdit], strength: float) -> list[Tensor]:
         settings = self.settings
-        task = Edit(strength, Euler(settings.steps), Guidance(settings.guidance))
+        task = Edit(strength, Euler(settings.steps), settings.way)
         label = f"Editing at strength {strength:g}"
         return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
 

@@ -20,7 +20,7 @@ class Edit:
         edit_strength: Noise level to start from, of the model's process, 0 to 1: 0 returns the source, 1 is plain
             generation.
         solver: Integrates the velocity; 50 Euler steps from pure noise where None.
-        guidance: Classifier-free guidance; scale 3 everywhere where None.
+        guidance: Classifier-free guidance; scale 4, most of its level taken back, where None.
         negative: A caption of what guidance is to lead away from; away from no caption where None.
     """
 

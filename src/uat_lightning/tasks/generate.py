@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from uat_lightning.diffusion import RectifiedFlow, converted, rescaled, same_level
-from uat_lightning.sampling import Euler, Guidance, GuidedVelocity, Solver
+from uat_lightning.sampling import Euler, Guidance, GuidedVelocity, RescaledGuidance, Solver
 from uat_lightning.tasks.base import Parts, gaussian, generators
 from uat_lightning.types import Sequences
 
@@ -19,7 +19,7 @@ class Generate:
 
     Args:
         solver: Integrates the velocity; 50 Euler steps where None.
-        guidance: Classifier-free guidance; scale 3 everywhere where None.
+        guidance: Classifier-free guidance; scale 4, most of its level taken back, where None.
         negative: A caption of what guidance is to lead away from; away from no caption where None.
     """
 
@@ -28,7 +28,11 @@ class Generate:
     ) -> None:
         if negative is not None and guidance is not None and guidance.scale == 1:
             raise ValueError("guidance of scale 1 does not lead away from anything: leave out the negative caption")
-        self.solver, self.guidance, self.negative = solver or Euler(50), guidance or Guidance(), negative
+        self.solver, self.guidance, self.negative = (
+            solver or Euler(50),
+            guidance or RescaledGuidance(4.0, rescale=0.9),
+            negative,
+        )
 
     @torch.no_grad()
     def run(
