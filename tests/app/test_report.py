@@ -103,7 +103,7 @@ def test_the_table_has_every_score(examined):
     assert scores["generation"]["guided"]["sound"]["durations_right"] == 1
     assert scores["generation"]["codec"]["distance_to_true_db"] > 0
     assert scores["editing"]["edited"].keys() == {"all", "add", "delete", "replace"}
-    assert [point["strength"] for point in scores["editing"]["curve"]] == [0.5, 0.75]
+    assert [point["strength"] for point in scores["editing"]["curve"]] == [0.5, 0.8]
     assert all(value is None or isinstance(value, str) or math.isfinite(value) for value in numbers(record))
     for name in ("event_f1", "bleu_4", "rouge_l", "cider_d"):
         assert scores["captioning"]["all"][name] is not None

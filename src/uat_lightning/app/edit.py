@@ -10,7 +10,7 @@ def edit(
     target: str,
     model: str = "runs/quickstart/model",
     out: str = "edited.wav",
-    strength: float = 0.75,
+    strength: float = 0.8,
     start: float = 0.0,
     end: float | None = None,
     seed: int = 0,

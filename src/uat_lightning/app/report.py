@@ -12,7 +12,7 @@ def report(
     steps: int = 50,
     guidance: float = 4.0,
     guidance_rescale: float = 0.9,
-    strength: float = 0.75,
+    strength: float = 0.8,
     batch_size: int = 50,
     device: str = "auto",
 ) -> None:

@@ -38,7 +38,7 @@ class Settings:
     steps: int = 50
     guidance: float = 4.0
     guidance_rescale: float = 0.9
-    strength: float = 0.75
+    strength: float = 0.8
     curve: tuple[float, ...] = (0.5, 0.9)
     batch_size: int = 50
 

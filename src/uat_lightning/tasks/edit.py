@@ -26,7 +26,7 @@ class Edit:
 
     def __init__(
         self,
-        edit_strength: float = 0.75,
+        edit_strength: float = 0.8,
         solver: Solver | None = None,
         guidance: Guidance | None = None,
         negative: str | None = None,
