@@ -44,6 +44,7 @@ class UATModule(LightningModule):
         self.save_hyperparameters()
         self.backbone, self.objectives, self.square = backbone, Pair(audio, text), square
         self.passes = passes or OnePass()
+        self.passes.check(square)
         self.text_weight, self.build_optimizer, self.build_scheduler = text_weight, optimizer, scheduler
 
     def losses(self, batch: Batch, occasion: Occasion | None = None) -> dict[str, Tensor]:

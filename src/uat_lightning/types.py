@@ -61,12 +61,19 @@ class Sequences:
         return Sequences(self.values[rows], self.lengths[rows])
 
     def followed_by(self, others: Sequences) -> Sequences:
-        """Return these rows and then others of the same padded length."""
-        return Sequences(torch.cat([self.values, others.values]), torch.cat([self.lengths, others.lengths]))
+        """Return these rows and then others, padded with zeros to the wider of the two."""
+        width = max(self.values.shape[1], others.values.shape[1])
+        both = [_widened(side.values, width) for side in (self, others)]
+        return Sequences(torch.cat(both), torch.cat([self.lengths, others.lengths]))
 
     def repeat(self, times: int) -> Sequences:
         """Return all rows ``times`` over: first every row once, then every row again."""
         return Sequences(torch.cat([self.values] * times), torch.cat([self.lengths] * times))
+
+
+def _widened(values: Tensor, width: int) -> Tensor:
+    missing = width - values.shape[1]
+    return values if not missing else torch.cat([values, values.new_zeros(len(values), missing, *values.shape[2:])], 1)
 
 
 @dataclass(frozen=True)
@@ -78,17 +85,17 @@ class Batch:
         generation: True where a row teaches audio from text, False where it teaches text from audio; bool (rows,).
         further: Further captions of the captioning rows: one more for each of them, then the next for each, and so on;
             no rows where None.
-        generation_rows: How many rows teach audio from text, known on the host; counted where None.
+        generation_rows: How many rows teach audio from text, known on the host; counted where below 0.
     """
 
     clean: Pair[Sequences]
     generation: Tensor
     further: Sequences | None = None
-    generation_rows: int | None = None
+    generation_rows: int = -1
 
     def __post_init__(self) -> None:
         """Count while the rows are still on the host, so that no training step waits for a device to tell."""
-        if self.generation_rows is None:
+        if self.generation_rows < 0:
             object.__setattr__(self, "generation_rows", int(self.generation.sum()))
 
     def __len__(self) -> int:
@@ -98,7 +105,7 @@ class Batch:
     @property
     def captions(self) -> int:
         """Captions of each captioning row."""
-        heard = len(self) - (self.generation_rows or 0)
+        heard = len(self) - self.generation_rows
         return 1 if self.further is None else 1 + len(self.further) // max(heard, 1)
 
     def sorted(self) -> Pair[Sequences]:

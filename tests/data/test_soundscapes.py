@@ -178,7 +178,10 @@ def test_words_belong_to_one_class() -> None:
     "text", ["", ",", ", , after", "twice", "while", "a bell then", "Ünïcode 42 !?", "and and bell bell"]
 )
 def test_parse_accepts_any_text(text: str) -> None:
-    parse(text)
+    read = parse(text)
+    said = {mention.name for mention in read.mentions}
+    assert said <= set(EVENTS)
+    assert {name for first, _, second in read.relations for name in (first, second)} <= said
 
 
 def test_parse_orders_before_and_after() -> None:

@@ -8,7 +8,10 @@ from torch import Tensor
 
 from uat_lightning.backbone import Backbone, DualStreamTransformer, Isolated, Joint
 from uat_lightning.diffusion import (
+    Conditional,
     Draw,
+    Everywhere,
+    LogitNormal,
     MaskedAbsorbing,
     Occasion,
     OnePass,
@@ -16,7 +19,9 @@ from uat_lightning.diffusion import (
     PassPerDirection,
     RectifiedFlow,
     SquareSampler,
+    Uniform,
 )
+from uat_lightning.module import UATModule
 from uat_lightning.types import Batch, Pair, Sequences
 
 CANVAS, WIDTH, VOCABULARY = 6, 4, 20
@@ -103,3 +108,11 @@ def test_a_direction_without_rows_loses_nothing_and_still_gives_every_weight_a_g
     assert float(losses.text if generation else losses.audio) == 0
     assert float(losses.audio if generation else losses.text) > 0
     assert [name for name, weight in backbone.named_parameters() if weight.grad is None] == []
+
+
+def test_rows_that_are_noisy_on_both_sides_are_refused_before_training():
+    square = Everywhere(Conditional(LogitNormal(), Uniform()))
+    parts = network(Isolated()), RectifiedFlow(), MaskedAbsorbing(), square
+    with pytest.raises(ValueError, match="Everywhere has rows without a clean condition: train them with OnePass"):
+        UATModule(*parts, passes=PassPerDirection())
+    UATModule(*parts, passes=OnePass())

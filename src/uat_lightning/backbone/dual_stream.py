@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -15,9 +12,10 @@ from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
 from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
+from uat_lightning.backbone.remembered import Remembered
 from uat_lightning.backbone.rotary import rotary_angles
 from uat_lightning.backbone.stem import ConvolutionalStem
-from uat_lightning.backbone.stream import Memory, Stream, walk
+from uat_lightning.backbone.stream import Stream, remember, walk
 from uat_lightning.types import Pair, Sequences
 
 
@@ -94,30 +92,33 @@ class DualStreamTransformer(Backbone):
         if not self.coupling.isolates:
             return super().given_text(text, t)
         embedded, condition = self._embed(text.values), self._text_condition(t)
-        _, memories = walk(self._streams("text"), embedded, condition, None, text.mask)
-        return RememberedText(self, text.mask, t, memories)
+        memories = remember(self._streams("text"), embedded, condition, None, text.mask)
+        return Remembered(self.audio_alone, text.mask, t, memories)
 
     def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided[TextPrediction]:
         """Return the words under audio that stays; its stream is computed once where it cannot read the text."""
         if not self.coupling.isolates:
             return super().given_audio(audio, t, captions)
         heard, condition = self._hear(audio), self.audio_time(t)
-        _, once = walk(self._streams("audio"), heard, condition, self._angles(audio), audio.mask)
+        once = remember(self._streams("audio"), heard, condition, self._angles(audio), audio.mask)
         memories = [memory.repeat(captions) for memory in once]
-        return RememberedAudio(self, audio.mask.repeat(captions, 1), t.repeat(captions), memories)
+        return Remembered(self.text_alone, audio.mask.repeat(captions, 1), t.repeat(captions), memories)
 
-    def audio_alone(self, audio: Sequences, t: Tensor, text_mask: Tensor, memories: Sequence[Memory]) -> Tensor:
-        """Return the velocity beside the keys and values of a text, of which ``text_mask`` may be read."""
+    def audio_alone(self, audio: Sequences, t: Tensor, given: Remembered[Tensor]) -> Tensor:
+        """Return the velocity beside a remembered text."""
+        text_mask = given.mask & self.coupling.reads(Pair(t, given.t)).audio[:, None]
         readable = torch.cat([audio.mask, text_mask], dim=1)
         x, condition = self._hear(audio), self.audio_time(t)
-        x, _ = walk(self._streams("audio"), x, condition, self._angles(audio), readable, memories)
+        x, _ = walk(self._streams("audio"), x, condition, self._angles(audio), readable, given.memories)
         out: Tensor = self.audio_head(x, condition)
         return out
 
-    def text_alone(self, text: Sequences, t: Tensor, audio_mask: Tensor, memories: Sequence[Memory]) -> TextPrediction:
-        """Return the words beside the keys and values of audio, of which ``audio_mask`` may be read."""
+    def text_alone(self, text: Sequences, t: Tensor, given: Remembered[TextPrediction]) -> TextPrediction:
+        """Return the words beside remembered audio."""
+        audio_mask = given.mask & self.coupling.reads(Pair(given.t, t)).text[:, None]
         readable = torch.cat([text.mask, audio_mask], dim=1)
-        x, _ = walk(self._streams("text"), self._embed(text.values), self._text_condition(t), None, readable, memories)
+        x, condition = self._embed(text.values), self._text_condition(t)
+        x, _ = walk(self._streams("text"), x, condition, None, readable, given.memories)
         out: TextPrediction = self.text_head(x)
         return out
 
@@ -142,57 +143,3 @@ class DualStreamTransformer(Backbone):
             )
         embedded: Tensor = self.text_in(tokens) + self.text_positions[: tokens.shape[1]]
         return embedded
-
-
-@dataclass(frozen=True)
-class RememberedText(OneSided[Tensor]):
-    """The velocity beside a text whose stream was computed once.
-
-    Args:
-        backbone: The network.
-        mask: Valid tokens, bool (rows, tokens).
-        t: Noise levels of the text, (rows,).
-        memories: Keys and values of the text in every block.
-    """
-
-    backbone: DualStreamTransformer
-    mask: Tensor
-    t: Tensor
-    memories: Sequence[Memory]
-
-    def __call__(self, noisy: Sequences, t: Tensor) -> Tensor:
-        """Return the velocity (rows, frames, latent_width)."""
-        reads = self.backbone.coupling.reads(Pair(t, self.t)).audio
-        return self.backbone.audio_alone(noisy, t, self.mask & reads[:, None], self.memories)
-
-    def take(self, rows: Tensor) -> OneSided[Tensor]:
-        """Return the function for some of the texts."""
-        memories = [memory.take(rows) for memory in self.memories]
-        return RememberedText(self.backbone, self.mask[rows], self.t[rows], memories)
-
-
-@dataclass(frozen=True)
-class RememberedAudio(OneSided[TextPrediction]):
-    """The words beside audio whose stream was computed once.
-
-    Args:
-        backbone: The network.
-        mask: Valid frames, bool (rows, frames).
-        t: Noise levels of the audio, (rows,).
-        memories: Keys and values of the audio in every block.
-    """
-
-    backbone: DualStreamTransformer
-    mask: Tensor
-    t: Tensor
-    memories: Sequence[Memory]
-
-    def __call__(self, noisy: Sequences, t: Tensor) -> TextPrediction:
-        """Return the prediction, whose logits are (rows, tokens, vocabulary_size)."""
-        reads = self.backbone.coupling.reads(Pair(self.t, t)).text
-        return self.backbone.text_alone(noisy, t, self.mask & reads[:, None], self.memories)
-
-    def take(self, rows: Tensor) -> OneSided[TextPrediction]:
-        """Return the function for some of the clips."""
-        memories = [memory.take(rows) for memory in self.memories]
-        return RememberedAudio(self.backbone, self.mask[rows], self.t[rows], memories)

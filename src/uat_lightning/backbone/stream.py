@@ -136,3 +136,12 @@ def walk(
         x, memory = stream.alone(x, condition, angles, readable, other)
         memories.append(memory)
     return x, memories
+
+
+def remember(
+    streams: Sequence[Stream], x: Tensor, condition: Tensor, angles: Tensor | None, readable: Tensor
+) -> list[Memory]:
+    """Return what one modality gives others to read in every block; its states behind the last are not computed."""
+    x, memories = walk(streams[:-1], x, condition, angles, readable)
+    last = streams[-1]
+    return [*memories, last.ask(x, last.modulation(condition)[0], angles).memory]

@@ -48,7 +48,7 @@ class CaptionLikelihood(Callback):
         rows = ~batch.generation
         if not bool(rows.any()):
             return
-        audio, text = (Sequences(side.values[rows], side.lengths[rows]) for side in batch.clean)
+        audio, text = (side.take(rows) for side in batch.clean)
         noisy, hidden, t = self._hide(text, step_seed(self.seed, trainer.global_rank, batch_idx))
         logits = pl_module.backbone(Pair(audio, noisy), Pair(0 * t, t)).text.logits()  # type: ignore[operator]
         self.metric.update(logits, text.values, hidden, text.lengths)

@@ -20,6 +20,13 @@ from uat_lightning.types import Batch, Pair, Sequences
 class Passes(Configurable, ABC):
     """Corrupts a batch, lets the backbone predict and scores it."""
 
+    def check(self, square: SquareSampler) -> None:
+        """See that rows may train where a sampler puts them, before training begins.
+
+        Raises:
+            ValueError: If they may not.
+        """
+
     @abstractmethod
     def losses(
         self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch, occasion: Occasion
@@ -57,11 +64,20 @@ class PassPerDirection(Passes):
     from several captions for little more work than from one.
     """
 
+    def check(self, square: SquareSampler) -> None:
+        """See that every row has a condition.
+
+        Raises:
+            ValueError: If rows are noisy on both sides.
+        """
+        if not square.conditional:
+            raise ValueError(f"{type(square).__name__} has rows without a clean condition: train them with OnePass")
+
     def losses(
         self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch, occasion: Occasion
     ) -> Pair[Tensor]:
         """Draw noise levels for all rows and captions together, then take one direction after the other."""
-        count, (clean, generation) = batch.generation_rows or 0, _each_caption(batch)
+        count, (clean, generation) = batch.generation_rows, _each_caption(batch)
         t = square.draw(generation, _seen(occasion, clean)).t
         rows, captions = slice(count), slice(count, None)
         audio = _generation_loss(backbone, objectives, _take(clean, rows), Pair(t.audio[rows], t.text[rows]))
@@ -71,7 +87,7 @@ class PassPerDirection(Passes):
 
 def _each_caption(batch: Batch) -> tuple[Pair[Sequences], Tensor]:
     """Return a row for every caption, those of generation rows first, and whether it teaches generation."""
-    count, clean = batch.generation_rows or 0, batch.sorted()
+    count, clean = batch.generation_rows, batch.sorted()
     audio, heard = clean.audio.take(slice(count)), clean.audio.take(slice(count, None))
     places = torch.arange(len(clean.text), device=batch.generation.device)
     return Pair(audio.followed_by(heard.repeat(batch.captions)), clean.text), places < count

@@ -32,7 +32,13 @@ class Draw:
 
 
 class SquareSampler(Configurable, ABC):
-    """Decides where on the square each row trains."""
+    """Decides where on the square each row trains.
+
+    Attributes:
+        conditional: Whether one side of every row is a condition: at 0, or at 1 where it is dropped.
+    """
+
+    conditional: bool = False
 
     @abstractmethod
     def draw(self, generation: Tensor, occasion: Occasion = ANYWHERE) -> Draw:
@@ -54,6 +60,8 @@ class Conditional(SquareSampler):
         drop_audio: How often captioning rows lose their audio, 0 to 1.
     """
 
+    conditional = True
+
     def __init__(self, audio: TimeSampler, text: TimeSampler, drop_text: float = 0.1, drop_audio: float = 0.1) -> None:
         self.audio, self.text, self.drop_text, self.drop_audio = audio, text, drop_text, drop_audio
 
@@ -71,19 +79,19 @@ class Everywhere(SquareSampler):
     """Conditional rows, and rows where both modalities are noisy and learned, each at a level of its own.
 
     Args:
-        conditional: Draws the other rows, and the levels of both modalities where either is learned.
+        usual: Draws the other rows, and the levels of both modalities where either is learned.
         joint: Share of the rows that are noisy on both sides, 0 to 1.
     """
 
-    def __init__(self, conditional: Conditional, joint: float = 0.2) -> None:
+    def __init__(self, usual: Conditional, joint: float = 0.2) -> None:
         if not 0 <= joint <= 1:
             raise ValueError(f"joint is a share from 0 to 1, got {joint}")
-        self.conditional, self.joint = conditional, joint
+        self.usual, self.joint = usual, joint
 
     def draw(self, generation: Tensor, occasion: Occasion = ANYWHERE) -> Draw:
         """Draw noise levels for one side of most rows, and for both sides of some."""
-        usual, rows = self.conditional.draw(generation, occasion), torch.ones_like(generation)
+        usual, rows = self.usual.draw(generation, occasion), torch.ones_like(generation)
         both = torch.rand(len(generation), device=generation.device) < self.joint
-        levels = (side.among(rows, occasion) for side in (self.conditional.audio, self.conditional.text))
+        levels = (side.among(rows, occasion) for side in (self.usual.audio, self.usual.text))
         t = Pair(*(torch.where(both, level, old) for level, old in zip(levels, usual.t, strict=True)))
         return Draw(t, Pair(*(both | old for old in usual.learn)))

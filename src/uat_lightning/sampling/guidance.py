@@ -227,11 +227,4 @@ class GuidedVelocity:
     def _both(self) -> OneSided[Tensor]:
         """The condition and, below it, the null side."""
         zeros = torch.zeros_like(self.lengths, dtype=torch.float32)
-        return self.backbone.given_text(_stack(self.text, self.null), torch.cat([zeros, zeros + self.null_t]))
-
-
-def _stack(first: Sequences, second: Sequences) -> Sequences:
-    """Put the rows of two stacks below each other, padded to the wider."""
-    values = [row for stack in (first, second) for row in stack.values]
-    padded = torch.nn.utils.rnn.pad_sequence(values, batch_first=True)
-    return Sequences(padded, torch.cat([first.lengths, second.lengths]))
+        return self.backbone.given_text(self.text.followed_by(self.null), torch.cat([zeros, zeros + self.null_t]))

@@ -45,7 +45,7 @@ class MostLikely(Choice):
         rows = [row for row, texts in enumerate(candidates) for _ in texts]
         # Not parts.read: what the model wrote may be empty, and that has a score.
         text = parts.tokenizer.encode([text for texts in candidates for text in texts]).to(parts.device)
-        several = Sequences(audio.values[rows], audio.lengths[rows])
+        several = audio.take(torch.tensor(rows, device=audio.values.device))
         scores = self.score.of_latents(parts, several, text, seed)
         return [int(row.argmax()) for row in torch.split(scores, [len(texts) for texts in candidates])]
 

@@ -13,7 +13,7 @@ from uat_lightning.backbone import Backbone
 from uat_lightning.diffusion import ContinuousProcess
 from uat_lightning.sampling import Ancestral, AudioLogits, Evaluations, StepwiseSampler, Symbols
 from uat_lightning.sampling.draft import Draft
-from uat_lightning.sampling.text_sampler import equal_levels
+from uat_lightning.sampling.text_sampler import check_steps, equal_levels
 from uat_lightning.tasks.base import Parts, gaussian, generators
 from uat_lightning.types import Pair, Sequences
 
@@ -31,8 +31,7 @@ class Imagine:
     """
 
     def __init__(self, steps: int = 50, sampler: StepwiseSampler | None = None) -> None:
-        if steps < 1:
-            raise ValueError(f"steps must be at least 1, got {steps}")
+        check_steps(steps)
         self.steps, self.sampler = steps, sampler or Ancestral(steps)
 
     @torch.no_grad()

@@ -69,7 +69,7 @@ class Score:
         self, parts: Parts, audio: Sequences, text: Sequences, clip: Tensor, caption: Tensor, seed: int
     ) -> Tensor:
         scores = [
-            self.score(parts, _rows(audio, some), _rows(text, of_some), seed).cpu()
+            self.score(parts, audio.take(some.to(parts.device)), text.take(of_some.to(parts.device)), seed).cpu()
             for some, of_some in zip(
                 torch.split(clip, self.batch_size), torch.split(caption, self.batch_size), strict=True
             )
@@ -125,8 +125,3 @@ class PointwiseInformation(Score):
 
 def _equal_generators(seed: int, rows: int) -> list[Generator]:
     return [torch.Generator().manual_seed(seed) for _ in range(rows)]
-
-
-def _rows(sequences: Sequences, rows: Tensor) -> Sequences:
-    rows = rows.to(sequences.values.device)
-    return Sequences(sequences.values[rows], sequences.lengths[rows])
