@@ -23,7 +23,7 @@ from uat_lightning.text import Tokenizer
 
 log = logging.getLogger(__name__)
 FIT_SECONDS = 10.0  # length of the rows that a codec is fitted to
-FORMAT = 3  # raise when the files or the way to make them change
+FORMAT = 4  # raise when the files or the way to make them change
 
 
 class Unusable(str):
