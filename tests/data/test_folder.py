@@ -108,10 +108,12 @@ def test_the_share_is_stable_and_never_empty(root):
 def test_splits_do_not_depend_on_where_the_folder_is(root):
     before = module(root)
     kept = {split: names(before, split) for split in before.corpus.splits}
-    description = before.description()
+    description = before.corpus.description()
     root.rename(root.parent / "moved")
     moved = module(root.parent / "moved")
-    assert {split: names(moved, split) for split in moved.corpus.splits} == kept and moved.description() == description
+    assert {
+        split: names(moved, split) for split in moved.corpus.splits
+    } == kept and moved.corpus.description() == description
 
 
 def test_parts_of_a_file_stay_on_one_side(root):
@@ -162,15 +164,15 @@ def test_a_validation_manifest_takes_its_files_out_of_training(root):
 
 
 def test_the_description_follows_files_and_captions(root):
-    first = module(root).description()
-    assert module(root).description() == first
+    first = module(root).corpus.description()
+    assert module(root).corpus.description() == first
     (root / "00.txt").write_text("other words")
-    second = module(root).description()
+    second = module(root).corpus.description()
     os.utime(root / "01.wav", ns=(1, 1))
-    third = module(root).description()
+    third = module(root).corpus.description()
     add(root, "99.wav")
-    assert len({json.dumps(each) for each in (first, second, third, module(root).description())}) == 4
-    assert module(root, longest_file=9.0).description() != module(root).description()
+    assert len({json.dumps(each) for each in (first, second, third, module(root).corpus.description())}) == 4
+    assert module(root, longest_file=9.0).corpus.description() != module(root).corpus.description()
 
 
 def test_wrong_folders_are_named(tmp_path, root):

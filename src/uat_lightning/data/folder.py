@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from uat_lightning.codec import Codec
-from uat_lightning.data.audio_text import AudioTextDataModule
+from uat_lightning.data.audio_text import AudioTextDataModule, Share
 from uat_lightning.data.corpora.folder import Folder
-from uat_lightning.data.source import Source
 from uat_lightning.text import Tokenizer
 
 
@@ -44,19 +43,7 @@ class FolderDataModule(AudioTextDataModule):
         longest_seconds: float | None = 10.0,
         **settings: Any,  # noqa: ANN401
     ) -> None:
-        super().__init__(codec, tokenizer, longest_seconds=longest_seconds, **settings)
         validation = (validation_manifest, validation_split, validation_share)
         self.corpus = Folder(root, manifest, *validation, longest_file=longest_file)
-
-    @property
-    def split_names(self) -> tuple[str, ...]:
-        """The splits that have clips."""
-        return self.corpus.split_names
-
-    def source(self, split: str) -> Source:
-        """Return the clips of a split."""
-        return self.corpus.source(split, self.codec.sample_rate, self.codec.channels)
-
-    def description(self) -> dict[str, Any]:
-        """Return what changes whenever the clips do."""
-        return self.corpus.description()
+        corpora = {"folder": Share(self.corpus)}
+        super().__init__(codec, tokenizer, corpora=corpora, longest_seconds=longest_seconds, **settings)
