@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from uat_lightning.data.coverage import Coverage
 from uat_lightning.data.manifest import Entry, ManifestSource
 from uat_lightning.data.source import Source
 
@@ -53,6 +54,16 @@ class ListedCorpus(Corpus):
         """The splits that have clips."""
         return tuple(self.splits)
 
+    @property
+    def coverage(self) -> tuple[Coverage, ...]:
+        """How much of the lists was found; where a corpus does not say otherwise, all."""
+        return tuple(_whole(type(self).__name__, split, clips) for split, clips in self.splits.items())
+
+    @property
+    def evaluation(self) -> Mapping[str, frozenset[str]]:
+        """Keys (``data/identity.py``) of clips that others are evaluated on, by name of their list; none by default."""
+        return {}
+
     def source(self, split: str, sample_rate: int, channels: int) -> Source:
         """Return the clips of a split, read from their files."""
         return ManifestSource(self.splits[split], sample_rate, channels, self.longest_file)
@@ -68,3 +79,8 @@ def digest(clips: Iterable[Entry]) -> str:
     for clip in clips:
         sha.update(repr((clip.uid, clip.version, clip.captions, clip.start, clip.end)).encode())
     return sha.hexdigest()
+
+
+def _whole(corpus: str, split: str, clips: Sequence[Entry]) -> Coverage:
+    captions = sum(len(clip.captions) for clip in clips)
+    return Coverage(corpus, split, split, captions, malformed=0, listed=len(clips), found=len(clips), missing=0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from uat_lightning.data.audio import READABLE
+from uat_lightning.data.clips import Clips
 from uat_lightning.data.corpus import ListedCorpus
 from uat_lightning.data.manifest import Entry, Listing, make_entry, read_manifest
 from uat_lightning.data.manifest_rows import read_text
@@ -50,7 +51,7 @@ class Folder(ListedCorpus):
         self.longest_file = longest_file
 
     @functools.cached_property
-    def splits(self) -> dict[str, list[Entry]]:
+    def splits(self) -> Mapping[str, Sequence[Entry]]:
         """The clips of each split, in an order that mixes folders: the codec is fitted to the first ones.
 
         Raises:
@@ -71,7 +72,9 @@ class Folder(ListedCorpus):
         taken = {clip.file for clip in (*train, *validation)}
         test = [clip for clip in clips if clip.split in TEST and clip.file not in taken]
         found = {"train": train, "validation": validation, "test": test}
-        return {split: sorted(entries, key=_place) for split, entries in found.items() if entries or split != "test"}
+        root = Path(os.path.normpath(self.root)).absolute()
+        kept = {split: sorted(entries, key=_place) for split, entries in found.items() if entries or split != "test"}
+        return {split: Clips.of(root, entries) for split, entries in kept.items()}
 
     def _clips(self, manifest: str | None) -> list[Entry]:
         if manifest is None:
