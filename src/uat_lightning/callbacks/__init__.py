@@ -4,6 +4,7 @@ from uat_lightning.callbacks.ema import EMA
 from uat_lightning.callbacks.export import ExportPipeline
 from uat_lightning.callbacks.likelihood import CaptionLikelihood
 from uat_lightning.callbacks.rank_seed import RankSeed
+from uat_lightning.callbacks.recompute import RecomputeBlocks
 from uat_lightning.callbacks.samples import SampleTasks
 from uat_lightning.callbacks.shown import Sample, ShowCaptioned, ShowEdited, ShowGenerated, ShownTask
 
@@ -12,6 +13,7 @@ __all__ = [
     "CaptionLikelihood",
     "ExportPipeline",
     "RankSeed",
+    "RecomputeBlocks",
     "Sample",
     "SampleTasks",
     "ShowCaptioned",
