@@ -1,5 +1,7 @@
 """Scores of captions: pure functions over texts, and a ``torchmetrics`` metric that is right on several ranks."""
 
+from uat_lightning.metrics.captioning.java_treebank import JavaTreebank
+from uat_lightning.metrics.captioning.meteor import Meteor
 from uat_lightning.metrics.captioning.ngrams import Bleu, CiderD, RougeL
 from uat_lightning.metrics.captioning.scores import CaptionScorer, CaptionScores, NotComputable
 from uat_lightning.metrics.captioning.scoring import caption_scores, quick_scorers
@@ -12,6 +14,8 @@ __all__ = [
     "CaptionScorer",
     "CaptionScores",
     "CiderD",
+    "JavaTreebank",
+    "Meteor",
     "NotComputable",
     "RougeL",
     "Treebank",

@@ -80,6 +80,11 @@ class JavaProgram:
             with suppress(BrokenPipeError):
                 pipe.close()  # type: ignore[union-attr]
 
+    @property
+    def process_id(self) -> int:
+        """The id of the keeper's process, Java's parent."""
+        return self._process.pid
+
     def ask(self, line: str, answers: int = 1) -> list[str]:
         """Write one line and return the lines that answer it.
 

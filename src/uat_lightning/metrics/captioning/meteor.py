@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from tqdm import tqdm
 
@@ -14,7 +13,7 @@ from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer
 SEPARATOR = "|||"
 
 
-class MeteorProgram:
+class MeteorProgram(JavaProgram):
     """A running METEOR (Denkowski & Lavie 2014), a context; starting it takes seconds, so score all parts with one.
 
     Args:
@@ -24,18 +23,12 @@ class MeteorProgram:
     def __init__(self, seconds: float = 600) -> None:
         archive = coco_folder("meteor") / "meteor-1.5.jar"
         arguments = ["-Xmx2G", "-jar", str(archive), "-", "-", "-stdio", "-l", "en", "-norm"]
-        self._java = JavaProgram("METEOR", arguments, seconds)
+        super().__init__("METEOR", arguments, seconds)
 
     def __enter__(self) -> MeteorProgram:
         """Start it."""
-        self._java.__enter__()
+        super().__enter__()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End it."""
-        self._java.__exit__(kind, error, trace)
 
     def score(self, candidates: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
         """Return METEOR of a corpus, whose counts are pooled, and of every caption; 0 to 1.
@@ -50,12 +43,12 @@ class MeteorProgram:
         pairs = list(zip(candidates, references, strict=True))
         counts = [self._counts(*pair) for pair in tqdm(pairs, "METEOR", leave=False, delay=5)]
         line = f" {SEPARATOR} ".join(["EVAL", *counts])
-        *single, together = map(float, self._java.ask(line, len(counts) + 1))
+        *single, together = map(float, self.ask(line, len(counts) + 1))
         return together, single
 
     def _counts(self, candidate: str, references: Sequence[str]) -> str:
         fields = [" ".join(text.replace(SEPARATOR, " ").split()) for text in (*references, candidate)]
-        return self._java.ask(f" {SEPARATOR} ".join(["SCORE", *fields]))[0]
+        return self.ask(f" {SEPARATOR} ".join(["SCORE", *fields]))[0]
 
 
 def meteor(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
