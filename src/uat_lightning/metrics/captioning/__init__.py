@@ -2,6 +2,7 @@
 
 from uat_lightning.metrics.captioning.java_treebank import JavaTreebank
 from uat_lightning.metrics.captioning.meteor import Meteor
+from uat_lightning.metrics.captioning.metric import CaptionMetric
 from uat_lightning.metrics.captioning.ngrams import Bleu, CiderD, RougeL
 from uat_lightning.metrics.captioning.scores import CaptionScorer, CaptionScores, NotComputable
 from uat_lightning.metrics.captioning.scoring import caption_scores, quick_scorers
@@ -11,6 +12,7 @@ from uat_lightning.metrics.captioning.words import AlreadySplit, Treebank, Words
 __all__ = [
     "AlreadySplit",
     "Bleu",
+    "CaptionMetric",
     "CaptionScorer",
     "CaptionScores",
     "CiderD",
