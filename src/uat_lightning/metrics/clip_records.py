@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -55,7 +55,7 @@ class ClipRecords(Metric):
     def pieces(self) -> tuple[Tensor, list[Tensor]]:
         """Return the ids (clips,) and each clip's rows (rows, width), as they came, with all that came twice."""
         lengths = self._joined("record_lengths").tolist()
-        return self._joined("record_ids"), list(self._joined("record_rows").split(lengths))
+        return self._joined("record_ids"), list(torch.split(self._joined("record_rows"), lengths))
 
     def clips(self) -> dict[int, Tensor]:
         """Return the rows (rows, width) of each clip by its id, in the order of the ids, each clip once."""
@@ -95,8 +95,6 @@ class ClipMeans(ClipRecords):
     Args:
         names: What the numbers of a row are.
     """
-
-    compute: Callable[[], dict[str, Tensor]]
 
     def __init__(self, *names: str) -> None:
         super().__init__(len(names))

@@ -24,7 +24,8 @@ def kullback_leibler(p: Tensor, q: Tensor, epsilon: float = 0.0) -> Tensor:
     """
     _check_shapes(p, q)
     p, q = p.double(), q.double()
-    return (torch.special.xlogy(p, p) - torch.special.xlogy(p, q + epsilon)).sum(-1)
+    divergence: Tensor = (torch.special.xlogy(p, p) - torch.special.xlogy(p, q + epsilon)).sum(-1)
+    return divergence
 
 
 def bernoulli_kullback_leibler(p: Tensor, q: Tensor, epsilon: float = 0.0) -> Tensor:
@@ -61,7 +62,8 @@ def presence_divergence(p: Tensor, q: Tensor, epsilon: float = 1e-6) -> Tensor:
     """
     _check_shapes(p, q)
     p, q = p.double(), q.double()
-    return (torch.special.xlogy(p, p + epsilon) - torch.special.xlogy(p, q + epsilon)).sum(-1)
+    divergence: Tensor = (torch.special.xlogy(p, p + epsilon) - torch.special.xlogy(p, q + epsilon)).sum(-1)
+    return divergence
 
 
 class KullbackLeibler(ClipMeans):

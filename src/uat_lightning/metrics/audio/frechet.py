@@ -54,7 +54,8 @@ def _root(moments: Moments) -> Tensor | None:
         return None
     values, vectors = torch.linalg.eigh(covariance)
     kept = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
-    return vectors[:, kept] * values[kept].sqrt()
+    root: Tensor = vectors[:, kept] * values[kept].sqrt()
+    return root
 
 
 @dataclass(frozen=True)
