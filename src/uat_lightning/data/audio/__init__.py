@@ -4,6 +4,7 @@ Reading follows one policy for channels: a file with the wanted number of channe
 mixed to the mean of its channels, and that is repeated on every channel wanted. No layout is assumed, nothing is lost.
 """
 
+from .bandwidth import bandwidth
 from .decoder import Decoder, Samples
 from .header import AudioError
 from .loudness import Loudness, loudness
@@ -19,6 +20,7 @@ __all__ = [
     "Loudness",
     "Part",
     "Samples",
+    "bandwidth",
     "loudness",
     "open_part",
     "open_sound",

@@ -9,11 +9,15 @@ import soundfile
 
 HIGHEST_RATE = 1_536_000  # Hz; twice what any recorder has: beyond it the header lies
 STREAMED = 0x7FFFF000  # sizes from here on are what recorders write that cannot know the size
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # names of files may hold newlines and worse
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page
 
 
 class AudioError(ValueError):
-    """A sound file that cannot be used; the message names it and says what to do."""
+    """A sound file that cannot be used; the message names it and says what to do, in one line whatever the name."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(CONTROL.sub(lambda found: repr(found[0])[1:-1], message))
 
 
 def undecodable(file: Path, error: Exception) -> AudioError:
