@@ -45,7 +45,7 @@ def power_spectrum(waveform: Samples, sample_rate: int) -> Spectrum:
         sample_rate: Samples per second, in Hz.
     """
     padded = np.pad(waveform, ((0, 0), (0, max(0, WINDOW - waveform.shape[1]))))
-    density: Spectrum = welch(padded.astype(np.float64), sample_rate, "blackmanharris", WINDOW, detrend=False)[1]
+    density: Spectrum = welch(padded.astype(np.float32), sample_rate, "blackmanharris", WINDOW, detrend=False)[1]
     mean: Spectrum = density.mean(0)
     return mean
 

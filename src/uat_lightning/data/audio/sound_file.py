@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,7 +63,8 @@ def open_sound_file(file: Path) -> SoundFileDecoder:
         AudioError: If it is no sound file, or damaged.
     """
     try:
-        sound = soundfile.SoundFile(str(file))
+        # As bytes: names of files may be no Unicode.
+        sound = soundfile.SoundFile(os.fsencode(file) if os.name == "posix" else str(file))
     except FAILURES as error:
         raise undecodable(file, error) from error
     try:
