@@ -24,6 +24,7 @@ DOORS = {
     "edit": "change audio files to deserve another caption",
     "report": "write a page to hear and see what a model can do",
 }
+ROOMS = {"data": "look after data: check reads every clip once and tells what is wrong with it"}
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -62,13 +63,15 @@ def _run(args: list[str]) -> None:
         print(f"uat-lightning {_version()}")
     elif command in TRAINING:
         _train([command, *options])
+    elif command in ROOMS:
+        getattr(import_module(f"uat_lightning.app.{command}"), command)(options)
     elif command in DOORS:
         from uat_lightning.app.options import call
 
         function: Callable[..., None] = getattr(import_module(f"uat_lightning.app.{command}"), command)
         call(command, function, options)
     else:
-        raise ValueError(f"no command {command!r}: choose among {', '.join({**TRAINING, **DOORS})}")
+        raise ValueError(f"no command {command!r}: choose among {', '.join({**TRAINING, **DOORS, **ROOMS})}")
 
 
 def _train(args: list[str]) -> None:
@@ -89,7 +92,7 @@ def _is_about_input(error: Exception) -> bool:
 
 
 def _overview() -> str:
-    lines = [f"  {name:10}{words}" for name, words in {**TRAINING, **DOORS}.items()]
+    lines = [f"  {name:10}{words}" for name, words in {**TRAINING, **DOORS, **ROOMS}.items()]
     return "\n".join(
         [
             "usage: uat COMMAND [options]",
