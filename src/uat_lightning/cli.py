@@ -17,6 +17,7 @@ TRAINING = {
     "test": "score a checkpoint on the test clips",
     "predict": "run a checkpoint over a dataset, with a module that has a predict_step",
 }
+ENCODING = {"encode": "turn a dataset into shards of latents: --config joint.yaml --out shards"}
 DOORS = {
     "generate": "make audio from captions",
     "caption": "write captions of audio files",
@@ -62,13 +63,15 @@ def _run(args: list[str]) -> None:
         print(f"uat-lightning {_version()}")
     elif command in TRAINING:
         _train([command, *options])
+    elif command in ENCODING:
+        _encode(options)
     elif command in DOORS:
         from uat_lightning.app.options import call
 
         function: Callable[..., None] = getattr(import_module(f"uat_lightning.app.{command}"), command)
         call(command, function, options)
     else:
-        raise ValueError(f"no command {command!r}: choose among {', '.join({**TRAINING, **DOORS})}")
+        raise ValueError(f"no command {command!r}: choose among {', '.join({**TRAINING, **ENCODING, **DOORS})}")
 
 
 def _train(args: list[str]) -> None:
@@ -80,6 +83,15 @@ def _train(args: list[str]) -> None:
     train(args)
 
 
+def _encode(args: list[str]) -> None:
+    from uat_lightning.app.shipped import with_configs
+
+    args = with_configs(args)
+    from uat_lightning.app.encode import encode
+
+    encode(args)
+
+
 def _is_about_input(error: Exception) -> bool:
     """Say whether an error is the user's to mend; those of libraries are known by name, not to import them here."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
@@ -89,7 +101,7 @@ def _is_about_input(error: Exception) -> bool:
 
 
 def _overview() -> str:
-    lines = [f"  {name:10}{words}" for name, words in {**TRAINING, **DOORS}.items()]
+    lines = [f"  {name:10}{words}" for name, words in {**TRAINING, **ENCODING, **DOORS}.items()]
     return "\n".join(
         [
             "usage: uat COMMAND [options]",
