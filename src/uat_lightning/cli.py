@@ -23,6 +23,7 @@ DOORS = {
     "caption": "write captions of audio files",
     "score": "tell how well texts fit audio files",
     "edit": "change audio files to deserve another caption",
+    "shards": "verify shards, or index tars that others made",
     "report": "write a page to hear and see what a model can do",
 }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -38,14 +39,13 @@ def encode(args: Sequence[str]) -> None:
         ValueError: If the data cannot be used, or the folder holds something else.
     """
     parser = _parser()
-    config = parser.parse_args(list(args))
+    config = parser.parse_args([_without_model(argument) for argument in args])
     settings = {**dict(config.pop("trainer")), **QUIET, "precision": "32-true"}
-    for name in OF_TRAINING:  # not to be built
-        config.pop(name, None)
     made = parser.instantiate_classes(config)
     clips = ClipsForShards(made.data, made.out, made.clips_per_shard, made.long_files, made.together)
     writer = ShardWriter()
-    trainer = Trainer(**_of_predicting(settings), callbacks=[writer, ClipsBar()])
+    bars = [] if settings["enable_progress_bar"] is False else [ClipsBar()]
+    trainer = Trainer(**_of_predicting(settings), callbacks=[writer, *bars])
     warnings.filterwarnings("ignore", message="Couldn't infer the batch indices")
     encoding = Encoding(made.data.codec, made.samples_at_once)
     trainer.predict(encoding, datamodule=clips, return_predictions=False)
@@ -69,9 +69,16 @@ def _parser() -> LightningArgumentParser:
     )
     parser.add_lightning_class_args(AudioTextDataModule, "data", subclass_mode=True)
     parser.add_lightning_class_args(Trainer, "trainer")
-    for name in OF_TRAINING:
-        parser.add_argument(f"--{name}", type=Any, default=None, help=argparse.SUPPRESS)
     return parser
+
+
+def _without_model(argument: str) -> str:
+    """Return an argument; a config's file as its content, the model left out, which would be imported otherwise."""
+    option, equals, file = argument.rpartition("=")
+    if not file.endswith((".yaml", ".yml")) or option not in ("", "-c", "--config") or not Path(file).is_file():
+        return argument
+    settings = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    return option + equals + yaml.safe_dump({key: settings[key] for key in settings if key not in OF_TRAINING})
 
 
 def _of_predicting(settings: dict[str, Any]) -> dict[str, Any]:
@@ -85,4 +92,4 @@ def _tell(clips: ClipsForShards, writer: ShardWriter) -> None:
     if writer.written is not None:
         done = writer.written
         left_out = f"; {done.skipped} left out, see skipped.jsonl" if done.skipped else ""
-        print(f"{clips.folder}\t{sum(done.splits.values())} clips in {len(done.shards)} shards{left_out}")
+        print(f"{clips.folder}\t{done.clips} clips in {len(done.shards)} shards{left_out}")

@@ -60,7 +60,7 @@ class ShardWriter(BasePredictionWriter):
         skipped = list(batch.skipped)
         for heard, latents in zip(batch.heard, prediction, strict=True):
             try:
-                draft.add(heard.uid, halved(latents), heard.captions, rate, clips.source_name)
+                draft.add(heard.uid, halved(latents), heard.captions, rate)
             except ValueError as error:
                 skipped.append((heard.clip, f"{heard.uid}: {error}"))
         for clip, reason in sorted(skipped):

@@ -68,7 +68,7 @@ def test_a_store_travels_to_other_processes_and_reads_there(store: ShardStore):
 
 
 def test_the_tars_are_plain_and_their_members_are_numpy_files(made: Path, store: ShardStore):
-    with tarfile.open(made / "shards" / "train-000001.tar") as archive:
+    with tarfile.open(made / "shards" / "train-ToneData-000001.tar") as archive:
         found = archive.getmembers()
         assert [member.name for member in found] == [f"tone-{number}.npy" for number in (4, 5, 6, 7)]
         assert {(member.mtime, member.uid, member.gid, member.mode) for member in found} == {(0, 0, 0, 0o644)}
@@ -81,7 +81,7 @@ def test_the_tars_are_plain_and_their_members_are_numpy_files(made: Path, store:
 
 def test_meta_tells_what_the_latents_are(made: Path, store: ShardStore):
     told = json.loads((made / "shards" / "meta.json").read_text())
-    assert told["splits"] == {"train": 10, "validation": 5}
+    assert told["splits"] == {"train": {"ToneData": 10}, "validation": {"ToneData": 5}}
     assert told["made_of"]["codec"]["class_path"].endswith("MelCodec")
     assert told["made_of"]["long_files"]["class_path"].endswith("Whole")
     assert told["frames_per_second"] == 15.625
@@ -105,7 +105,7 @@ def test_clips_that_cannot_be_used_are_listed_and_the_others_kept(tmp_path: Path
     ]
     assert listed[0]["reason"] == "tone 1 cannot be read"
     assert listed[1]["reason"] == "tone-3 has no caption"
-    assert writer.written.splits == {"train": 7, "validation": 3}
+    assert writer.written.splits == {"train": {"BrokenTones": 7}, "validation": {"BrokenTones": 3}}
     assert writer.written.skipped == 5
 
 
@@ -146,7 +146,7 @@ def test_policies_for_long_files():
 @pytest.mark.parametrize("together", [1, 7])
 def test_clips_encoded_together_are_bit_for_bit_those_encoded_alone(tmp_path: Path, together: int, made: Path):
     make_shards(tmp_path / "shards", ToneData(tmp_path / "cache"), samples_at_once=1, together=together)
-    for name in ("train-000000.tar", "train-000002.tar", "validation-000000.tar"):
+    for name in ("train-ToneData-000000.tar", "train-ToneData-000002.tar", "validation-ToneData-000000.tar"):
         assert (tmp_path / "shards" / name).read_bytes() == (made / "shards" / name).read_bytes()
 
 

@@ -38,8 +38,8 @@ class ShardBuild:
     Args:
         folder: The folder.
         made_of: What shapes the content, in plain values; a folder begun with others is not gone on with.
-        counts: Clips of each split.
-        clips_per_shard: Clips of each shard but the last of a split.
+        counts: Clips of each split and corpus.
+        clips_per_shard: Clips of each shard but the last of a corpus.
         about: Further fields of ``meta.json``, asked for at the end.
     """
 
@@ -47,7 +47,7 @@ class ShardBuild:
         self,
         folder: Path,
         made_of: dict[str, Any],
-        counts: dict[str, int],
+        counts: dict[str, dict[str, int]],
         clips_per_shard: int,
         about: Callable[[], dict[str, Any]],
     ) -> None:
@@ -168,9 +168,9 @@ class ShardBuild:
             reasons = "; ".join(str(clip["reason"]) for clip in skipped[:3])
             raise ValueError(f"{self.folder}: no usable clip among {len(skipped)}. {reasons}")
         moments = _summed([Moments.from_plain(record["moments"]) for record in records])
-        clips = dict.fromkeys(self.made_of["counts"], 0)
+        clips = {split: dict.fromkeys(sources, 0) for split, sources in self.made_of["counts"].items()}
         for span, shard in zip(self.spans, shards, strict=True):
-            clips[span.split] += shard.clips
+            clips[span.split][span.source] += shard.clips
         statistics = {"mean": moments.mean.tolist(), "deviation": moments.deviation.tolist(), "frames": moments.count}
         digest = index.digest_of(self.folder / index.NAME)
         fields = {**statistics, **self.about(), "skipped": len(skipped), "made_of": self.made_of}

@@ -14,6 +14,7 @@ from uat_lightning.data.shards import index
 from uat_lightning.data.shards.build import ShardBuild
 from uat_lightning.data.shards.long_files import LongFiles, Whole
 from uat_lightning.data.shards.stretches import Stretch, Stretches
+from uat_lightning.data.source import Source
 
 CODEC = "codec.safetensors"
 
@@ -45,17 +46,18 @@ class ClipsForShards(LightningDataModule):
     def build(self) -> ShardBuild:
         """Return the folder in the making."""
         data = self.data
-        sources = {split: data.source(split) for split in data.split_names}
         parts = {"codec": data.codec.describe(), "tokenizer": data.tokenizer.describe(), "fit_clips": data.fit_clips}
         reading = {"long_files": self.long_files.describe(), "together": self.together}
-        made_of = {"source": self.source_name, "data": data.description(), **parts, **reading}
-        counts = {split: len(source) for split, source in sources.items()}
+        made_of = {"data": data.description(), **parts, **reading}
+        counts = {
+            split: {name: len(source) for name, source in sources.items()} for split, sources in self.sources().items()
+        }
         return ShardBuild(self.folder, made_of, counts, self.clips_per_shard, self._about)
 
-    @property
-    def source_name(self) -> str:
-        """What the index calls the corpus."""
-        return type(self.data).__name__.removesuffix("DataModule")
+    def sources(self) -> dict[str, dict[str, Source]]:
+        """Return the clips of each split and corpus."""
+        name = type(self.data).__name__.removesuffix("DataModule")
+        return {split: {name: self.data.source(split)} for split in self.data.split_names}
 
     def _about(self) -> dict[str, Any]:
         """Return what ``meta.json`` says of the codec."""
@@ -84,7 +86,6 @@ class ClipsForShards(LightningDataModule):
         """Return the clips of this rank's shards that are not written yet."""
         build, trainer, data = self.build(), self.trainer, self.data
         mine = build.spans if trainer is None else build.spans[trainer.global_rank :: trainer.world_size]
-        sources = {split: data.source(split) for split in data.split_names}
         left = [span for span in mine if not build.done(span)]
-        clips = Stretches(sources, left, self.together, self.long_files, data.codec.sample_rate)
+        clips = Stretches(self.sources(), left, self.together, self.long_files, data.codec.sample_rate)
         return DataLoader(clips, batch_size=None, num_workers=data.workers)

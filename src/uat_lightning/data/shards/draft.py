@@ -35,7 +35,7 @@ class Draft:
         self.size = 0
         self._stream = file.open("wb")
 
-    def add(self, uid: str, latents: NDArray[np.float16], captions: tuple[str, ...], rate: int, source: str) -> None:
+    def add(self, uid: str, latents: NDArray[np.float16], captions: tuple[str, ...], rate: int) -> None:
         """Write a clip.
 
         Args:
@@ -43,18 +43,17 @@ class Draft:
             latents: Its latents (frames, channels).
             captions: All of its captions.
             rate: Samples per second of the audio behind it, in Hz.
-            source: The corpus it is from.
         """
         content = latent_format.packed(latents)
         offset = tar.add(self._stream, member_name(uid, latent_format.SUFFIX), content)
         place = {"uid": uid, "shard": self.shard, "offset": offset, "size": len(content), "frames": len(latents)}
-        words = {"source": source, "split": self.span.split, "captions": list(captions)}
+        words = {"source": self.span.source, "split": self.span.split, "captions": list(captions)}
         self.rows.append({**place, "sample_rate": rate, **words, "hash": content_hash(content)})
         self.moments += Moments.of(latents)
 
     def skip(self, clip: int, reason: str) -> None:
-        """Note a clip that cannot be used, by its number in the split."""
-        self.skipped.append({"split": self.span.split, "clip": clip, "reason": reason})
+        """Note a clip that cannot be used, by its number in the corpus."""
+        self.skipped.append({"split": self.span.split, "source": self.span.source, "clip": clip, "reason": reason})
 
     def close(self) -> None:
         """End the tar, and see that it is on the disk."""

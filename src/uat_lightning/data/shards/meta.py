@@ -36,7 +36,7 @@ class Meta:
     Args:
         content: What the members are: "latents" or "audio".
         shards: The tars, as the index counts them.
-        splits: Clips of each split, in the order of the index.
+        splits: Clips of each split and corpus, in the order of the index.
         index: SHA-256 of ``index.parquet``.
         made_of: What shaped the content, in plain values: corpus, codec, tokenizer, policy for long files.
         codec_digest: SHA-256 of the codec's tensors, empty for audio.
@@ -50,7 +50,7 @@ class Meta:
 
     content: str
     shards: tuple[Shard, ...]
-    splits: dict[str, int]
+    splits: dict[str, dict[str, int]]
     index: str
     made_of: dict[str, Any]
     codec_digest: str = ""
@@ -61,17 +61,31 @@ class Meta:
     frames: int = 0
     skipped: int = 0
 
-    def rows(self, split: str) -> range:
+    @property
+    def clips(self) -> int:
+        """Clips of all splits."""
+        return sum(sum(sources.values()) for sources in self.splits.values())
+
+    def rows(self, split: str, source: str | None = None) -> range:
         """Return the rows of the index that a split has.
 
+        Args:
+            split: The split.
+            source: One corpus of it; all where None.
+
         Raises:
-            ValueError: If there is no such split.
+            ValueError: If there is no such split or corpus.
         """
-        if split not in self.splits:
-            raise ValueError(f"the shards have no split {split!r}, only {', '.join(self.splits)}")
-        names = list(self.splits)
-        first = sum(self.splits[name] for name in names[: names.index(split)])
-        return range(first, first + self.splits[split])
+        first = 0
+        for name, sources in self.splits.items():
+            if name == split and source is None:
+                return range(first, first + sum(sources.values()))
+            for corpus, clips in sources.items():
+                if (name, corpus) == (split, source):
+                    return range(first, first + clips)
+                first += clips
+        there = "; ".join(f"{name} of {', '.join(sources)}" for name, sources in self.splits.items())
+        raise ValueError(f"the shards have no {split} clips{f' of {source}' if source else ''}, only {there}")
 
     def text(self) -> str:
         """Return the content of ``meta.json``."""
@@ -92,9 +106,9 @@ def parse_meta(text: str, place: object) -> Meta:
         fields = dict(json.loads(text))
         version = fields.pop("version", None)
         shards = tuple(Shard(str(each["name"]), int(each["size"]), int(each["clips"])) for each in fields.pop("shards"))
-        splits = {str(split): int(clips) for split, clips in dict(fields.pop("splits")).items()}
+        splits = {split: {name: int(n) for name, n in each.items()} for split, each in fields.pop("splits").items()}
         meta = Meta(shards=shards, splits=splits, **fields)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{place} is damaged, or not of a shard folder: fetch it again, or encode anew") from error
     if version != VERSION:
         raise ValueError(f"{place} has version {version}; this version of uat-lightning reads {VERSION}")

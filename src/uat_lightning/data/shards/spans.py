@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from uat_lightning.data.shards.names import member_name
+
 
 @dataclass(frozen=True)
 class Span:
@@ -12,12 +14,14 @@ class Span:
 
     Args:
         split: Their split.
-        number: The shard's number in the split.
-        first: First clip number in the split.
+        source: The corpus they are from.
+        number: The shard's number among those of the split and the corpus.
+        first: First clip number there.
         stop: The number behind the last.
     """
 
     split: str
+    source: str
     number: int
     first: int
     stop: int
@@ -25,19 +29,19 @@ class Span:
     @property
     def name(self) -> str:
         """The shard's file."""
-        return f"{self.split}-{self.number:06d}.tar"
+        return member_name(self.split, f"-{member_name(self.source, '')}-{self.number:06d}.tar")
 
     def __len__(self) -> int:
         """Return the number of clips."""
         return self.stop - self.first
 
 
-def spans(counts: Mapping[str, int], clips_per_shard: int) -> list[Span]:
-    """Return the shards of all splits, in the order of the index.
+def spans(counts: Mapping[str, Mapping[str, int]], clips_per_shard: int) -> list[Span]:
+    """Return the shards of all splits and corpora, in the order of the index.
 
     Args:
-        counts: Clips of each split.
-        clips_per_shard: Clips of each shard but the last of a split.
+        counts: Clips of each split and corpus.
+        clips_per_shard: Clips of each shard but the last of a corpus.
 
     Raises:
         ValueError: If a shard would hold no clip.
@@ -45,7 +49,8 @@ def spans(counts: Mapping[str, int], clips_per_shard: int) -> list[Span]:
     if clips_per_shard < 1:
         raise ValueError(f"clips_per_shard must be at least 1, got {clips_per_shard}")
     return [
-        Span(split, number, first, min(first + clips_per_shard, count))
-        for split, count in counts.items()
+        Span(split, source, number, first, min(first + clips_per_shard, count))
+        for split, sources in counts.items()
+        for source, count in sources.items()
         for number, first in enumerate(range(0, count, clips_per_shard))
     ]

@@ -62,7 +62,7 @@ def _check(url: str, meta: Meta, index: ShardIndex) -> None:
     known = np.array([shard.size for shard in meta.shards], np.int64)
     inside = (shards >= 0) & (shards < len(known)) & (offsets >= 0) & (sizes >= 0)
     inside[inside] &= offsets[inside] <= known[shards[inside]] - sizes[inside]
-    if len(index) != sum(meta.splits.values()) or not inside.all():
+    if len(index) != meta.clips or not inside.all():
         raise ValueError(f"{url}: the index and meta.json disagree, they are damaged: fetch them again or encode anew")
 
 
@@ -73,14 +73,15 @@ class ShardStore(Store):
         folder: The shards.
         split: The split.
         tokenizer: Turns captions into token ids.
+        source: One corpus of it; all where None.
 
     Raises:
         ValueError: If the shards hold no latents, or have no such split.
     """
 
-    def __init__(self, folder: ShardFolder, split: str, tokenizer: Tokenizer) -> None:
-        self.folder, self.split, self.tokenizer = folder, split, tokenizer
-        self.rows, self.width = folder.meta.rows(split), folder.meta.latent_width
+    def __init__(self, folder: ShardFolder, split: str, tokenizer: Tokenizer, source: str | None = None) -> None:
+        self.folder, self.tokenizer = folder, tokenizer
+        self.rows, self.width = folder.meta.rows(split, source), folder.meta.latent_width
         if folder.meta.content != "latents" or not 0 < self.width <= WIDEST:
             raise ValueError(f"{folder.url} holds no latents: encode it with `uat encode`")
         self._frames, self._shards, self._offsets = (

@@ -19,7 +19,7 @@ class Heard:
     """A clip, or a part of one, to be encoded.
 
     Args:
-        clip: The number in the split of the clip it is from.
+        clip: The number in the corpus of the clip it is from.
         uid: A name that no other has.
         waveform: Audio of shape (channels, samples).
         captions: All of its captions.
@@ -63,7 +63,7 @@ class Stretches(Dataset[Stretch]):
     """The stretches of some shards, one shard after another.
 
     Args:
-        sources: Clips of each split.
+        sources: Clips of each split and corpus.
         spans: The shards.
         clips: Clips of a stretch.
         long_files: What becomes of long clips.
@@ -72,7 +72,7 @@ class Stretches(Dataset[Stretch]):
 
     def __init__(
         self,
-        sources: Mapping[str, Source],
+        sources: Mapping[str, Mapping[str, Source]],
         spans: Sequence[Span],
         clips: int,
         long_files: LongFiles,
@@ -92,9 +92,10 @@ class Stretches(Dataset[Stretch]):
     def __getitem__(self, place: int) -> Stretch:
         """Read a stretch."""
         stretch, heard, skipped = self.stretches[place], [], []
+        source = self.sources[stretch.span.split][stretch.span.source]
         for number in range(stretch.first, stretch.stop):
             try:
-                heard += self._parts(number, self.sources[stretch.span.split][number])
+                heard += self._parts(number, source[number])
             except ValueError as error:
                 skipped.append((number, str(error)))
         return replace(stretch, heard=tuple(heard), skipped=tuple(skipped))
