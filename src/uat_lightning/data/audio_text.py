@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from uat_lightning.codec import Codec
 from uat_lightning.data.corpus import Corpus
 from uat_lightning.data.encode import default_cache, encode, fingerprint, fit_parts, make_folder
+from uat_lightning.data.leakage import EvaluationClips, screen
 from uat_lightning.data.planned import PlannedDataModule, WeightedStore
 from uat_lightning.data.source import Source
 from uat_lightning.data.store import LatentStore
@@ -51,6 +52,7 @@ class AudioTextDataModule(PlannedDataModule):
         fit_clips: Training clips that codec and tokenizer are fitted to, of all corpora in proportion to their rows.
         workers: Processes that read and encode clips.
         cache: Folder of encoded data; ``$UAT_CACHE`` or the user's cache folder where None.
+        evaluation: Clips never to train on, beside those that one of the corpora keeps for validation and test.
         settings: Those of ``PlannedDataModule``.
     """
 
@@ -62,10 +64,14 @@ class AudioTextDataModule(PlannedDataModule):
         fit_clips: int = 2000,
         workers: int = 2,
         cache: str | None = None,
+        evaluation: EvaluationClips | None = None,
         **settings: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(codec, tokenizer, **settings)
-        self.corpora, self.fit_clips, self.workers = corpora, fit_clips, workers
+        screened = screen([share.corpus for share in corpora.values()], evaluation)
+        shares = zip(corpora.items(), screened, strict=True)
+        self.corpora = {name: replace(share, corpus=corpus) for (name, share), corpus in shares}
+        self.fit_clips, self.workers = fit_clips, workers
         self.cache = Path(cache) if cache else default_cache()
 
     @property
