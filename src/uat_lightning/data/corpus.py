@@ -1,10 +1,13 @@
-"""Corpora: captioned clips in splits, which know nothing of codecs or tokenizers."""
+"""A corpus: captioned clips in splits, wherever they lie, before any codec or tokenizer has seen them."""
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from uat_lightning.data.manifest import Entry, ManifestSource
 from uat_lightning.data.source import Source
 
 
@@ -14,7 +17,7 @@ class Corpus(ABC):
     @property
     @abstractmethod
     def split_names(self) -> tuple[str, ...]:
-        """The splits that there are, of "train", "validation" and "test"."""
+        """The splits that there are, of "train", "validation" and "test", in this order."""
 
     @abstractmethod
     def source(self, split: str, sample_rate: int, channels: int) -> Source:
@@ -29,3 +32,39 @@ class Corpus(ABC):
     @abstractmethod
     def description(self) -> dict[str, Any]:
         """Return plain values that change whenever the clips do."""
+
+
+class ListedCorpus(Corpus):
+    """A corpus of sound files whose clips are known before any file is read.
+
+    Attributes:
+        longest_file: Seconds of a clip that may be read; longer clips are reported and left out.
+    """
+
+    longest_file: float = 600.0
+
+    @property
+    @abstractmethod
+    def splits(self) -> Mapping[str, Sequence[Entry]]:
+        """The clips of each split."""
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The splits that have clips."""
+        return tuple(self.splits)
+
+    def source(self, split: str, sample_rate: int, channels: int) -> Source:
+        """Return the clips of a split, read from their files."""
+        return ManifestSource(self.splits[split], sample_rate, channels, self.longest_file)
+
+    def description(self) -> dict[str, Any]:
+        """Return digests of names, versions, parts and captions of the clips."""
+        return {"longest_file": self.longest_file} | {split: digest(clips) for split, clips in self.splits.items()}
+
+
+def digest(clips: Iterable[Entry]) -> str:
+    """Return 64 hexadecimal digits that change with the clips or their order."""
+    sha = hashlib.sha256()
+    for clip in clips:
+        sha.update(repr((clip.uid, clip.version, clip.captions, clip.start, clip.end)).encode())
+    return sha.hexdigest()

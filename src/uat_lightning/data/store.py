@@ -46,6 +46,11 @@ class Store(ABC):
     def frames(self) -> NDArray[np.int64]:
         """Latent frames of each clip, int64 (clips,)."""
 
+    @property
+    def shard_offsets(self) -> NDArray[np.int64]:
+        """First clip of each shard, and the total, int64 (shards + 1,); one shard where all clips are near."""
+        return np.array([0, len(self)])
+
     @abstractmethod
     def latents_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
         """Gather the latents of clips, padded with zeros: float32 (rows, frames, channels).
