@@ -6,11 +6,13 @@ from uat_lightning.callbacks.likelihood import CaptionLikelihood
 from uat_lightning.callbacks.rank_seed import RankSeed
 from uat_lightning.callbacks.samples import SampleTasks
 from uat_lightning.callbacks.shown import Sample, ShowCaptioned, ShowEdited, ShowGenerated, ShownTask
+from uat_lightning.callbacks.unusable import NameUnusable
 
 __all__ = [
     "EMA",
     "CaptionLikelihood",
     "ExportPipeline",
+    "NameUnusable",
     "RankSeed",
     "Sample",
     "SampleTasks",

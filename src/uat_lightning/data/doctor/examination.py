@@ -79,9 +79,9 @@ class Examination:
         evidence = Evidence(
             left_out=self.listed.reasons,
             unreadable=[problem for _, problem in self.unreadable],
-            **self._overlapping(),
+            overlap=self._overlapping(),
             repeated=self.digests.within(),
-            **{name: self.marked[name] for name in ("silent", "mostly_silent", "clipped", "narrow")},
+            marked=self.marked,
             captions=sum(some["captions"] for some in captions),
             repeated_captions=sum(some["repeated"] for some in captions),
             empty_captions=sum(some["empty"] for some in captions),
