@@ -10,7 +10,7 @@ import torch
 
 from toy_training import ToneData, toy_module
 from uat_lightning.callbacks.rank_seed import step_seed
-from uat_lightning.data.audio_text import PlannedBatches, WholeSplit
+from uat_lightning.data.batches import PlannedBatches, WholeSplit
 from uat_lightning.diffusion import Occasion
 
 STEPS, RANKS = 4, 2

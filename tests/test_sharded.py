@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from toy_training import ToneData, toy_module
-from uat_lightning.data.audio_text import PlannedBatches
+from uat_lightning.data.batches import PlannedBatches
 from uat_lightning.diffusion import Occasion
 from uat_lightning.types import Batch, Pair
 

@@ -14,7 +14,8 @@ from lightning.pytorch import Callback, Trainer
 from uat_lightning.backbone import DualStreamTransformer
 from uat_lightning.callbacks import EMA, RankSeed
 from uat_lightning.codec import MelCodec
-from uat_lightning.data.audio_text import AudioTextDataModule
+from uat_lightning.data.audio_text import AudioTextDataModule, Share
+from uat_lightning.data.corpus import Corpus
 from uat_lightning.data.source import CaptionedAudio, Source
 from uat_lightning.diffusion import Conditional, LogitNormal, MaskedAbsorbing, RectifiedFlow, Uniform
 from uat_lightning.learning_rate import WarmupCosine
@@ -42,20 +43,38 @@ class Tones(Source):
         return CaptionedAudio(f"tone-{index}", tone[None], () if index in self.silent else captions)
 
 
-class ToneData(AudioTextDataModule):
+class ToneCorpus(Corpus):
     """Tones to train and validate on."""
 
-    def __init__(self, cache: Path | str, train: int = 10, validation: int = 5, **settings: Any) -> None:
-        codec = MelCodec(latent_width=WIDTH, mel_bands=16, window=512, mel_hop=256, patch=4, iterations=2)
-        settings = {"batch_size": 4, "workers": 0, **settings}
-        super().__init__(codec, BytePairTokenizer(CANVAS, VOCABULARY), cache=str(cache), **settings)
+    def __init__(self, train: int = 10, validation: int = 5) -> None:
         self.counts = {"train": train, "validation": validation}
 
-    def source(self, split: str) -> Source:
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        return tuple(split for split, count in self.counts.items() if count)
+
+    def source(self, split: str, sample_rate: int, channels: int) -> Source:
         return Tones(self.counts[split])
 
     def description(self) -> dict[str, Any]:
         return dict(self.counts)
+
+
+class ToneData(AudioTextDataModule):
+    """Tones to train and validate on, of one corpus or of several."""
+
+    def __init__(
+        self,
+        cache: Path | str,
+        train: int = 10,
+        validation: int = 5,
+        corpora: dict[str, Share] | None = None,
+        **settings: Any,
+    ) -> None:
+        codec = MelCodec(latent_width=WIDTH, mel_bands=16, window=512, mel_hop=256, patch=4, iterations=2)
+        settings = {"batch_size": 4, "workers": 0, **settings}
+        corpora = corpora or {"tones": Share(ToneCorpus(train, validation))}
+        super().__init__(codec, BytePairTokenizer(CANVAS, VOCABULARY), corpora, cache=str(cache), **settings)
 
 
 def toy_module(learning_rate: float = 1e-2) -> UATModule:

@@ -12,8 +12,9 @@ import pytest
 import soundfile
 
 from uat_lightning.codec import MelCodec
+from uat_lightning.data.corpora.folder import find_pairs
 from uat_lightning.data.encode import lined_up
-from uat_lightning.data.folder import FolderDataModule, find_pairs
+from uat_lightning.data.folder import FolderDataModule
 from uat_lightning.data.source import CaptionedAudio
 from uat_lightning.text import BytePairTokenizer
 
@@ -38,7 +39,7 @@ def module(root: Path, **settings: Any) -> FolderDataModule:
 
 
 def names(data: FolderDataModule, split: str) -> set[str]:
-    return {entry.name for entry in data.splits[split]}
+    return {entry.name for entry in data.corpus.splits[split]}
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_the_road_to_batches(root):
     batch = next(iter(data.train_dataloader()))
     assert len(batch) == 4 and batch.generation.sum() == 2
     assert batch.clean.audio.lengths.max() <= data.codec.frames(6400)
-    assert sum(len(batch) for batch in data.val_dataloader()) == 2 * len(data.splits["validation"])
+    assert sum(len(batch) for batch in data.val_dataloader()) == 2 * len(data.corpus.splits["validation"])
     text = data.tokenizer.decode(batch.clean.text.values)
     assert all(caption == "another caption" or caption.startswith("sound ") for caption in text)
 
@@ -106,11 +107,13 @@ def test_the_share_is_stable_and_never_empty(root):
 
 def test_splits_do_not_depend_on_where_the_folder_is(root):
     before = module(root)
-    kept = {split: names(before, split) for split in before.splits}
-    description = before.description()
+    kept = {split: names(before, split) for split in before.corpus.splits}
+    description = before.corpus.description()
     root.rename(root.parent / "moved")
     moved = module(root.parent / "moved")
-    assert {split: names(moved, split) for split in moved.splits} == kept and moved.description() == description
+    assert {
+        split: names(moved, split) for split in moved.corpus.splits
+    } == kept and moved.corpus.description() == description
 
 
 def test_parts_of_a_file_stay_on_one_side(root):
@@ -122,7 +125,7 @@ def test_parts_of_a_file_stay_on_one_side(root):
     (root / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
     data = module(root, manifest="m.jsonl", validation_share=0.4)
     assert not names(data, "train") & names(data, "validation")
-    assert all(len(entries) == 2 * len(names(data, split)) for split, entries in data.splits.items())
+    assert all(len(entries) == 2 * len(names(data, split)) for split, entries in data.corpus.splits.items())
 
 
 def manifest_with(root: Path, column: str, values: list[str]) -> None:
@@ -133,7 +136,11 @@ def manifest_with(root: Path, column: str, values: list[str]) -> None:
 def test_named_splits(root):
     manifest_with(root, "split", ["Train", "val", "test"])
     data = module(root, manifest="m.csv")
-    assert {split: len(clips) for split, clips in data.splits.items()} == {"train": 4, "validation": 4, "test": 4}
+    assert {split: len(clips) for split, clips in data.corpus.splits.items()} == {
+        "train": 4,
+        "validation": 4,
+        "test": 4,
+    }
     assert data.split_names == ("train", "validation", "test")
     assert not names(data, "test") & (names(data, "train") | names(data, "validation"))
 
@@ -145,9 +152,9 @@ def test_a_folder_without_test_clips_has_none(root):
 def test_folds(root):
     manifest_with(root, "fold", ["1", "2", "3", "4"])
     data = module(root, manifest="m.csv", validation_split="4")
-    assert [len(data.splits[split]) for split in ("train", "validation")] == [9, 3]
+    assert [len(data.corpus.splits[split]) for split in ("train", "validation")] == [9, 3]
     with pytest.raises(ValueError, match=r"split or fold '5'; there are: 1, 2, 3, 4"):
-        _ = module(root, manifest="m.csv", validation_split="5").splits
+        _ = module(root, manifest="m.csv", validation_split="5").corpus.splits
 
 
 def test_a_validation_manifest_takes_its_files_out_of_training(root):
@@ -157,28 +164,28 @@ def test_a_validation_manifest_takes_its_files_out_of_training(root):
 
 
 def test_the_description_follows_files_and_captions(root):
-    first = module(root).description()
-    assert module(root).description() == first
+    first = module(root).corpus.description()
+    assert module(root).corpus.description() == first
     (root / "00.txt").write_text("other words")
-    second = module(root).description()
+    second = module(root).corpus.description()
     os.utime(root / "01.wav", ns=(1, 1))
-    third = module(root).description()
+    third = module(root).corpus.description()
     add(root, "99.wav")
-    assert len({json.dumps(each) for each in (first, second, third, module(root).description())}) == 4
-    assert module(root, longest_file=9.0).description() != module(root).description()
+    assert len({json.dumps(each) for each in (first, second, third, module(root).corpus.description())}) == 4
+    assert module(root, longest_file=9.0).corpus.description() != module(root).corpus.description()
 
 
 def test_wrong_folders_are_named(tmp_path, root):
     with pytest.raises(ValueError, match=r"--data\.root"):
-        _ = module(tmp_path / "none").splits
+        _ = module(tmp_path / "none").corpus.splits
     (tmp_path / "bare").mkdir()
     with pytest.raises(ValueError, match="no usable clip"):
-        _ = module(tmp_path / "bare").splits
+        _ = module(tmp_path / "bare").corpus.splits
     add(tmp_path / "bare", "one.wav")
     with pytest.raises(ValueError, match="none is left to train on"):
-        _ = module(tmp_path / "bare").splits
+        _ = module(tmp_path / "bare").corpus.splits
     with pytest.raises(ValueError, match="validation_share"):
-        _ = module(root, validation_share=1.5).splits
+        _ = module(root, validation_share=1.5).corpus.splits
 
 
 @pytest.mark.parametrize(("lengths", "shape"), [((5, 30, 9), (4, 2, 10)), ((3, 4), (1, 2, 7))])

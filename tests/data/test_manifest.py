@@ -174,6 +174,16 @@ def test_a_quote_left_open_is_found(root):
         listed(root, 'audio,caption\na.wav,"' + "x\n" * 100_000 + '"\n', "m.csv")
 
 
+def test_a_million_columns_are_no_manifest(root):
+    wide = "audio,caption," + ",".join(f"c{n}" for n in range(1_000_000))
+    with pytest.raises(ValueError, match="has 1000002 columns, more than 4096: it is no manifest") as caught:
+        listed(root, wide + "\na.wav,x\n", "m.csv")
+    assert len(str(caught.value)) < 300
+    fields = {"audio": "a.wav", "caption": "x", **{f"c{n}": n for n in range(100_000)}}
+    (reason,) = listed(root, lines(fields)).reasons
+    assert reason == "line 1: 100002 fields, more than 4096"
+
+
 def test_other_files_are_no_manifests(root):
     with pytest.raises(ValueError, match=r"ends in \.jsonl, \.csv, \.tsv"):
         listed(root, "x", "m.txt")

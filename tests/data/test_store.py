@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from uat_lightning.data.store import ARRAYS, EncodedClip, LatentStore
+from uat_lightning.data.store import ARRAYS, EncodedClip, JoinedStore, LatentStore
 
 PAD, CANVAS = 0, 7
 
@@ -16,7 +16,7 @@ def encoded() -> list[EncodedClip]:
     random = np.random.default_rng(0)
     return [
         EncodedClip(
-            random.standard_normal((frames, 3)).astype(np.float32),
+            random.standard_normal((frames, 3)).astype(np.float16).astype(np.float32),
             [random.integers(3, 99, length) for length in random.integers(1, CANVAS + 1, captions)],
         )
         for frames, captions in ((5, 1), (1, 3), (9, 2), (4, 5))
@@ -106,6 +106,44 @@ def test_no_rows_are_gathered_as_no_rows(encoded):
     pair = LatentStore.pack(encoded).pairs(none, np.zeros(0), np.zeros(0), CANVAS, PAD)
     assert len(pair.audio) == len(pair.text) == 0
     assert pair.text.values.shape == (0, CANVAS)
+
+
+def test_latents_are_kept_in_half_precision_and_given_out_in_single(encoded):
+    store = LatentStore.pack(encoded)
+    assert store.latents.dtype == np.float16
+    assert store.latents_of(np.array([0]), np.zeros(1)).values.dtype == torch.float32
+    assert store.frames.tolist() == [5, 1, 9, 4]
+
+
+@pytest.mark.parametrize("value", [7e4, np.nan, -np.inf])
+def test_a_latent_beyond_half_precision_is_refused(encoded, value: float):
+    encoded[1].latents[0, 0] = value
+    with pytest.raises(ValueError, match="beyond half precision"):
+        LatentStore.pack(encoded)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_joined_stores_are_one_store_under_one_numbering(encoded, cut: int):
+    whole = LatentStore.pack(encoded)
+    joined = JoinedStore([LatentStore.pack(encoded[:cut]), LatentStore.pack(encoded[cut:])])
+    assert len(joined) == 4
+    assert joined.frames.tolist() == whole.frames.tolist()
+    random = np.random.default_rng(1)
+    for rows in (0, 1, 2, 9):
+        asked = random.integers(0, 4, rows), random.random(rows), random.random(rows)
+        for a, b in zip(joined.pairs(*asked, CANVAS, PAD, 3), whole.pairs(*asked, CANVAS, PAD, 3), strict=True):
+            assert torch.equal(a.values, b.values)
+            assert torch.equal(a.lengths, b.lengths)
+
+
+def test_a_million_clips_are_indexed_in_less_than_200_mb():
+    clips, captions = 1_000_000, 5
+    offsets = np.arange(clips + 1)
+    store = LatentStore(
+        np.zeros((1, 64), np.float16), offsets * 215, np.zeros(1, np.int64), np.arange(clips * captions + 1), offsets
+    )
+    index = (store.frame_offsets, store.caption_offsets, store.token_offsets)
+    assert sum(array.nbytes for array in index) < 200e6
 
 
 def test_a_pickle_in_a_stores_place_is_not_opened(encoded, tmp_path: Path):

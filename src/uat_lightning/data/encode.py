@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -23,7 +23,7 @@ from uat_lightning.text import Tokenizer
 
 log = logging.getLogger(__name__)
 FIT_SECONDS = 10.0  # length of the rows that a codec is fitted to
-FORMAT = 3  # raise when the files or the way to make them change
+FORMAT = 4  # raise when the files or the way to make them change
 
 
 class Unusable(str):
@@ -110,11 +110,12 @@ def _encode_some(clips: list[CaptionedAudio], codec: Codec, tokenizer: Tokenizer
     return [EncodedClip(rows, [next(tokens) for _ in clip.captions]) for clip, rows in zip(clips, latents, strict=True)]
 
 
-def fit_parts(source: Source, codec: Codec, tokenizer: Tokenizer, workers: int, count: int) -> None:
-    """Fit what needs it, codec or tokenizer, to the first ``count`` clips of the training source."""
+def fit_parts(sources: Sequence[tuple[Source, int]], codec: Codec, tokenizer: Tokenizer, workers: int) -> None:
+    """Fit what needs it, codec or tokenizer, to the first clips of training sources: so many of each."""
     if codec.fitted and tokenizer.fitted:
         return
-    clips = [clip for some in read(source, workers, "Fitting codec and tokenizer", count) for clip in some]
+    label = "Fitting codec and tokenizer"
+    clips = [clip for source, count in sources for some in read(source, workers, label, count) for clip in some]
     if not codec.fitted:
         codec.fit(lined_up(clips, codec.samples(FIT_SECONDS)))
     if not tokenizer.fitted:

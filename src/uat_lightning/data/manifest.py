@@ -38,7 +38,9 @@ class Entry:
         start: Where the part begins, in seconds.
         end: Where it stops, in seconds; the end of the file where None.
         split: Name of the split or number of the fold in lower case, empty where none is given.
-        version: Size of the file in bytes and time of its last change in nanoseconds.
+        version: Size of the file in bytes and time of its last change in nanoseconds; zeros where nobody looked.
+        identity: What the clip is called wherever it appears (``data/identity.py``); empty where nobody knows.
+        aliases: Further identities of the same sound.
     """
 
     name: str
@@ -48,10 +50,14 @@ class Entry:
     end: float | None = None
     split: str = ""
     version: tuple[int, int] = (0, 0)
+    identity: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def uid(self) -> str:
-        """The name, and the part where the clip is a part of the file."""
+        """The identity, or else the name, and the part where the clip is a part of the file."""
+        if self.identity:
+            return self.identity
         whole = not self.start and self.end is None
         return self.name if whole else f"{self.name}#{self.start}-{'' if self.end is None else self.end}"
 

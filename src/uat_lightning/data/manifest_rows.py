@@ -12,6 +12,7 @@ from pathlib import Path
 
 Row = Mapping[str, object]
 CAPTION = re.compile(r"captions?(_\d+)?")
+MOST_FIELDS = 4096  # of a row; what has more is no list of clips
 
 
 def read_rows(file: Path) -> Iterator[tuple[int, Row | ValueError]]:
@@ -101,12 +102,19 @@ def _object(line: str) -> Row | ValueError:
         return ValueError(f"not JSON: {error}")
     if not isinstance(row, dict):
         return ValueError(f"not a JSON object: {line[:40]}")
+    if len(row) > MOST_FIELDS:
+        return ValueError(f"{len(row)} fields, more than {MOST_FIELDS}")
     return {str(key).strip().lower(): value for key, value in row.items()}
 
 
 def _table_rows(file: Path, text: str) -> Iterator[tuple[int, Row | ValueError]]:
     header = text.partition("\n")[0]
-    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    separator = max(",;\t", key=header.count)
+    if header.count(separator) >= MOST_FIELDS:
+        raise ValueError(
+            f"{file} has {header.count(separator) + 1} columns, more than {MOST_FIELDS}: it is no manifest"
+        )
+    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         table.fieldnames = columns = [name.strip().lower() for name in table.fieldnames or []]
         if "audio" not in columns or not any(map(CAPTION.fullmatch, columns)):

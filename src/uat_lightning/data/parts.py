@@ -1,6 +1,8 @@
-"""Do the parts of a model fit each other."""
+"""Do the parts of a training fit each other."""
 
 from __future__ import annotations
+
+from lightning.pytorch import Trainer
 
 from uat_lightning.codec import Codec
 from uat_lightning.text import Tokenizer
@@ -22,3 +24,18 @@ def check_parts(backbone: object, codec: Codec, tokenizer: Tokenizer) -> None:
         has = getattr(backbone, name, value)
         if has != value:
             raise ValueError(f"the backbone's {name} is {has}, the data's is {value}: make them agree in the config")
+
+
+def check_trainer(trainer: Trainer, batch_size: int, lanes: int) -> None:
+    """See that a Trainer's processes share out the planned batches evenly, and nobody shares them out again.
+
+    Raises:
+        ValueError: With the numbers, where they do not divide; or where the Trainer has a sampler of its own.
+    """
+    ranks = trainer.world_size
+    if batch_size % ranks:
+        raise ValueError(f"batch_size {batch_size} must be a multiple of {ranks} ranks")
+    if lanes > 1 and lanes % ranks:
+        raise ValueError(f"lanes {lanes} must be a multiple of {ranks} ranks")
+    if ranks > 1 and getattr(getattr(trainer, "_accelerator_connector", None), "use_distributed_sampler", False):
+        raise ValueError("give the Trainer use_distributed_sampler=False: the data order is planned over all ranks")

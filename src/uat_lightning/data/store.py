@@ -1,8 +1,13 @@
-"""Encoded clips on disk: latents and token ids, packed end to end and read through memory maps."""
+"""Encoded clips by number: what training reads, whether packed in a cache, joined from several, or in shards.
+
+Latents are kept in half precision, whose rounding is far below what any codec loses, and given out in single precision.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from numpy.typing import NDArray
 from uat_lightning.types import Pair, Sequences
 
 ARRAYS = ("latents", "frame_offsets", "tokens", "token_offsets", "caption_offsets")
+HALF_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
@@ -28,19 +34,72 @@ class EncodedClip:
     captions: list[NDArray[np.int64]]
 
 
+class Store(ABC):
+    """Encoded clips by number; cheap to make and to copy to workers."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of clips."""
+
+    @property
+    @abstractmethod
+    def frames(self) -> NDArray[np.int64]:
+        """Latent frames of each clip, int64 (clips,)."""
+
+    @property
+    def shard_offsets(self) -> NDArray[np.int64]:
+        """First clip of each shard, and the total, int64 (shards + 1,); one shard where all clips are near."""
+        return np.array([0, len(self)])
+
+    @abstractmethod
+    def latents_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
+        """Gather the latents of clips, padded with zeros: float32 (rows, frames, channels).
+
+        Args:
+            clips: Clip numbers (rows,).
+            crops: Numbers in [0, 1) that place the crop of a clip longer than ``longest``.
+            longest: Frames kept of a clip; all where None.
+        """
+
+    @abstractmethod
+    def captions_of(
+        self, clips: NDArray[np.int64], choices: NDArray[np.float64], canvas: int, padding: int
+    ) -> Sequences:
+        """Gather one caption of each clip: token ids (rows, canvas).
+
+        Args:
+            clips: Clip numbers (rows,).
+            choices: Numbers in [0, 1) that choose the caption.
+            canvas: Token positions of the result.
+            padding: The padding token.
+        """
+
+    def pairs(
+        self,
+        clips: NDArray[np.int64],
+        choices: NDArray[np.float64],
+        crops: NDArray[np.float64],
+        canvas: int,
+        padding: int,
+        longest: int | None = None,
+    ) -> Pair[Sequences]:
+        """Gather latents and captions; arguments as above."""
+        return Pair(self.latents_of(clips, crops, longest), self.captions_of(clips, choices, canvas, padding))
+
+
 @dataclass(frozen=True)
-class LatentStore:
-    """Latents and captions of many clips.
+class LatentStore(Store):
+    """Latents and captions of many clips, packed end to end and read through memory maps.
 
     Args:
-        latents: All frames, float32 (total frames, channels).
+        latents: All frames, float16 (total frames, channels).
         frame_offsets: First frame of each clip, and the total, int64 (clips + 1,).
         tokens: All token ids, int64 (total tokens,).
         token_offsets: First token of each caption, and the total, int64 (captions + 1,).
         caption_offsets: First caption of each clip, and the total, int64 (clips + 1,).
     """
 
-    latents: NDArray[np.float32]
+    latents: NDArray[np.float16]
     frame_offsets: NDArray[np.int64]
     tokens: NDArray[np.int64]
     token_offsets: NDArray[np.int64]
@@ -50,13 +109,22 @@ class LatentStore:
         """Return the number of clips."""
         return len(self.frame_offsets) - 1
 
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """Latent frames of each clip."""
+        return np.diff(self.frame_offsets)
+
     @classmethod
     def pack(cls, clips: Iterable[EncodedClip]) -> LatentStore:
-        """Pack encoded clips end to end."""
+        """Pack encoded clips end to end.
+
+        Raises:
+            ValueError: If a latent is beyond half precision.
+        """
         clips = list(clips)
         captions = [caption for clip in clips for caption in clip.captions]
         return cls(
-            np.concatenate([clip.latents for clip in clips]),
+            np.concatenate([halved(clip.latents) for clip in clips]),
             _offsets([len(clip.latents) for clip in clips]),
             np.concatenate(captions),
             _offsets([len(caption) for caption in captions]),
@@ -75,50 +143,89 @@ class LatentStore:
         return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS))
 
     def latents_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
-        """Gather the latents of clips, padded with zeros: (rows, frames, channels).
-
-        Args:
-            clips: Clip indices (rows,).
-            crops: Numbers in [0, 1) that place the crop of a clip longer than ``longest``.
-            longest: Frames kept of a clip; all where None.
-        """
-        starts, lengths = self.frame_offsets[clips], np.diff(self.frame_offsets)[clips]
+        """Gather the latents of clips; see ``Store``."""
+        starts, lengths = _spans(self.frame_offsets, clips)
         if longest is not None:
             starts = starts + (((lengths - longest).clip(min=0) + 1) * crops).astype(np.int64)
             lengths = lengths.clip(max=longest)
-        return _gather(self.latents, starts, lengths, int(lengths.max(initial=1)), 0)
+        kept = _gather(self.latents, starts, lengths, int(lengths.max(initial=1)), 0)
+        return Sequences(kept.values.float(), kept.lengths)
 
     def captions_of(
         self, clips: NDArray[np.int64], choices: NDArray[np.float64], canvas: int, padding: int
     ) -> Sequences:
-        """Gather one caption of each clip: token ids (rows, canvas).
+        """Gather one caption of each clip; see ``Store``."""
+        first, counts = _spans(self.caption_offsets, clips)
+        starts, lengths = _spans(self.token_offsets, first + (counts * choices).astype(np.int64))
+        return _gather(self.tokens, starts, lengths, canvas, padding)
 
-        Args:
-            clips: Clip indices (rows,).
-            choices: Numbers in [0, 1) that choose the caption.
-            canvas: Token positions of the result.
-            padding: The padding token.
-        """
-        counts = np.diff(self.caption_offsets)[clips]
-        captions = self.caption_offsets[clips] + (counts * choices).astype(np.int64)
-        lengths = np.diff(self.token_offsets)[captions]
-        return _gather(self.tokens, self.token_offsets[captions], lengths, canvas, padding)
 
-    def pairs(
+class JoinedStore(Store):
+    """Several stores under one numbering: the clips of the first, then those of the second, and so on.
+
+    Args:
+        stores: At least one, all of the same codec and tokenizer.
+    """
+
+    def __init__(self, stores: Sequence[Store]) -> None:
+        self.stores, self.offsets = list(stores), _offsets([len(store) for store in stores])
+
+    def __len__(self) -> int:
+        """Return the number of clips in all stores."""
+        return int(self.offsets[-1])
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """Latent frames of each clip."""
+        return np.concatenate([store.frames for store in self.stores])
+
+    def latents_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
+        """Gather the latents of clips; see ``Store``."""
+        return self._gathered(clips, lambda store, here, rows: store.latents_of(here, crops[rows], longest))
+
+    def captions_of(
+        self, clips: NDArray[np.int64], choices: NDArray[np.float64], canvas: int, padding: int
+    ) -> Sequences:
+        """Gather one caption of each clip; see ``Store``."""
+        return self._gathered(clips, lambda store, here, rows: store.captions_of(here, choices[rows], canvas, padding))
+
+    def _gathered(
         self,
         clips: NDArray[np.int64],
-        choices: NDArray[np.float64],
-        crops: NDArray[np.float64],
-        canvas: int,
-        padding: int,
-        longest: int | None = None,
-    ) -> Pair[Sequences]:
-        """Gather latents and captions; arguments as above."""
-        return Pair(self.latents_of(clips, crops, longest), self.captions_of(clips, choices, canvas, padding))
+        gather: Callable[[Store, NDArray[np.int64], NDArray[np.int64]], Sequences],
+    ) -> Sequences:
+        """Ask every store that has rows for all of its own at once, and put the rows back into their order."""
+        owners = np.searchsorted(self.offsets, clips, side="right") - 1
+        asked = np.unique(owners) if len(owners) else np.zeros(1, np.int64)
+        rows = [np.flatnonzero(owners == owner) for owner in asked]
+        parts = [
+            gather(self.stores[owner], clips[here] - self.offsets[owner], here)
+            for owner, here in zip(asked, rows, strict=True)
+        ]
+        joined = functools.reduce(Sequences.followed_by, parts)
+        return joined.take(torch.from_numpy(np.argsort(np.concatenate(rows))))
+
+
+def halved(latents: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Return latents in half precision.
+
+    Raises:
+        ValueError: If one is beyond ±65504, or not finite.
+    """
+    largest = float(np.abs(latents).max(initial=0))
+    if not largest <= HALF_MAX:
+        raise ValueError(
+            f"a latent of {largest:g} is beyond half precision: let the codec scale its latents to about 1"
+        )
+    return latents.astype(np.float16)
 
 
 def _offsets(lengths: list[int]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _spans(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return offsets[rows], offsets[rows + 1] - offsets[rows]
 
 
 def _gather(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from uat_lightning.metrics.tagger import Tagger
+from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
 
 REACH = 4  # bins that the softening looks to either side
 
@@ -39,7 +39,7 @@ class Augmentation:
         """
         amplitudes = amplitudes * torch.exp(self.gain * torch.randn(len(amplitudes), 1, 1))
         amplitudes, labels = self._mix(amplitudes, labels)
-        features = self._soften(Tagger.features(amplitudes))
+        features = self._soften(ConvolutionalTagger.features(amplitudes))
         return features + self.noise * torch.randn_like(features), labels
 
     def _mix(self, amplitudes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from uat_lightning.metrics.spectral import log_spectral_distance
+from uat_lightning.metrics.audio.spectral import log_spectral_distance
 
 RATE = 16_000
 

@@ -3,17 +3,19 @@ from __future__ import annotations
 import pytest
 import torch
 
-from uat_lightning.metrics.augmentation import Augmentation, blurred
-from uat_lightning.metrics.tagger import Tagger, best_threshold
+from uat_lightning.metrics.embedders import AudioTagger, TextAudioEmbedder
+from uat_lightning.metrics.embedders.augmentation import Augmentation, blurred
+from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger, best_threshold
+from uat_lightning.metrics.embedders.folder import load_listener, save_listener
 
 RATE = 16_000
 
 
 @pytest.fixture
-def tagger() -> Tagger:
+def tagger() -> ConvolutionalTagger:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Tagger(classes=2, seconds=0.5, width=4, mel_bands=16, hidden=16).eval()
+        return ConvolutionalTagger(classes=("low", "high"), seconds=0.5, width=4, mel_bands=16, hidden=16).eval()
 
 
 def tones(rows: int) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -29,21 +31,56 @@ def tones(rows: int) -> tuple[list[torch.Tensor], torch.Tensor]:
 def test_shapes(tagger):
     amplitudes = tagger.amplitudes([torch.zeros(RATE), torch.zeros(100)])
     assert amplitudes.shape == (2, 16, RATE // 2 // 512 + 1)
-    assert tagger(Tagger.features(amplitudes)).shape == (2, 2)
+    assert tagger(ConvolutionalTagger.features(amplitudes)).shape == (2, 2)
 
 
-def test_padding_with_silence_and_neighbours_change_nothing(tagger):
+def test_padding_with_silence_and_neighbours_change_nothing(tagger, monkeypatch):
+    monkeypatch.setattr("uat_lightning.metrics.embedders.convolutional.BATCH", 4)
     waveforms, _ = tones(6)
     short = waveforms[0][:3000]
     padded = torch.nn.functional.pad(short, (0, 1000))
-    features = [Tagger.features(tagger.amplitudes([waveform])) for waveform in (short, padded)]
+    features = [ConvolutionalTagger.features(tagger.amplitudes([waveform])) for waveform in (short, padded)]
     assert torch.equal(*features)
-    assert tagger.tag(waveforms, batch_size=4) == [heard for w in waveforms for heard in tagger.tag([w])]
+    assert tagger.tag(waveforms) == [heard for w in waveforms for heard in tagger.tag([w])]
+
+
+def test_what_is_scored_is_the_embedding(tagger):
+    waveforms, _ = tones(3)
+    vectors = tagger.embed(waveforms)
+    assert [vector.shape for vector in vectors] == [(1, tagger.embedding_width)] * 3
+    torch.testing.assert_close(tagger.score(torch.cat(vectors)), tagger.logits(waveforms))
+    assert tagger.logits([]).shape == (0, 2)
+
+
+def test_a_folder_holds_all_of_it(tagger, tmp_path):
+    waveforms, _ = tones(3)
+    tagger.threshold.fill_(0.3)
+    save_listener(tagger, tmp_path / "tagger")
+    again = load_listener(tmp_path / "tagger", AudioTagger)
+    assert torch.equal(again.logits(waveforms), tagger.logits(waveforms))
+    assert (again.classes, again.sample_rate) == (("low", "high"), RATE)
+    assert again.identity == tagger.identity
+    assert {file.name for file in tmp_path.iterdir()} == {"tagger"}
+    again.threshold.fill_(0.4)
+    assert again.identity != tagger.identity
+
+
+def test_a_wrong_folder_is_refused_in_one_line(tagger, tmp_path):
+    with pytest.raises(ValueError, match="holds no AudioTagger"):
+        load_listener(tmp_path, AudioTagger)
+    save_listener(tagger, tmp_path / "tagger")
+    with pytest.raises(ValueError, match="choose a new folder"):
+        save_listener(tagger, tmp_path / "tagger")
+    with pytest.raises(ValueError, match="not a TextAudioEmbedder"):
+        load_listener(tmp_path / "tagger", TextAudioEmbedder)
+    (tmp_path / "tagger" / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="holds no AudioTagger"):
+        load_listener(tmp_path / "tagger", AudioTagger)
 
 
 def test_it_learns_which_tones_sound(tagger):
     waveforms, labels = tones(96)
-    features = Tagger.features(tagger.amplitudes(waveforms))
+    features = ConvolutionalTagger.features(tagger.amplitudes(waveforms))
     optimizer = torch.optim.AdamW(tagger.parameters(), 1e-2)
     tagger.train()
     for _ in range(30):
@@ -84,14 +121,14 @@ def test_the_best_threshold_lies_between_classes_that_are_apart():
 def test_a_mix_adds_powers_and_joins_events():
     amplitudes, labels = torch.tensor([3.0, 4.0]).reshape(2, 1, 1), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     features, either = Augmentation(gain=0, mixed=1, softened=0, noise=0)(amplitudes, labels)
-    assert torch.allclose(features, Tagger.features(torch.full((2, 1, 1), 5.0)))
+    assert torch.allclose(features, ConvolutionalTagger.features(torch.full((2, 1, 1), 5.0)))
     assert torch.equal(either, torch.ones(2, 2))
 
 
 def test_without_any_augmentation_nothing_changes():
     amplitudes, labels = torch.rand(4, 8, 9), torch.eye(4)
     features, same = Augmentation(gain=0, mixed=0, softened=0, noise=0)(amplitudes, labels)
-    assert torch.equal(features, Tagger.features(amplitudes))
+    assert torch.equal(features, ConvolutionalTagger.features(amplitudes))
     assert torch.equal(same, labels)
 
 
