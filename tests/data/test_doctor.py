@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import soxr
 
-from uat_lightning.data.doctor import Examination, Finding, Listed, examine, of_folder, of_manifests
+from uat_lightning.data.doctor import Clips, Examination, Finding, Listed, examine, of_folder, of_manifests
 from uat_lightning.data.doctor.captions import CaptionTally
 from uat_lightning.data.doctor.measurement import measure
 from uat_lightning.data.doctor.tally import histogram
@@ -278,7 +278,7 @@ def test_names_that_are_no_unicode(tmp_path):
 def test_esc50_is_known(shared):
     folder = shared / "data" / "esc50" / "audio"
     rows = [{"audio": str(file), "caption": file.stem} for file in sorted(folder.iterdir())[:24]]
-    listed = Listed(sources={"esc50": {"all": [make_entry(Path(r["audio"]), folder, [r["caption"]]) for r in rows]}})
+    listed = Listed([Clips("esc50", "all", [make_entry(Path(r["audio"]), folder, [r["caption"]]) for r in rows])])
     split = examine(listed, 0).record()["splits"][0]
     assert split["unreadable"] == 0 and split["seconds"]["min"] == split["seconds"]["max"] == 5.0
     assert split["sample_rates"] == {"16000": 24} and 0 < split["mostly_silent"] < 12

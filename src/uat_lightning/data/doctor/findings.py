@@ -38,7 +38,9 @@ class Evidence:
         left_out: A line for each row or file left out before any was read.
         unreadable: A line for each clip that cannot be read.
         overlap: Groups of clips in several splits: of one name in one source ("same_name") or in several
-            ("shared_names"), from one file ("same_file"), of the same sound ("same_sound").
+            ("shared_names"), from one file ("same_file"), of the same sound ("same_sound"), of one recording by their
+            names ("same_recording").
+        unlisted: Sources that could not be examined.
         repeated: Clips of the same sound in one split.
         marked: Clips that are "silent", "mostly_silent" (for more than half of their time), "clipped", or "narrow"
             (their sound ends far below what their rate can hold).
@@ -50,6 +52,7 @@ class Evidence:
     left_out: Sequence[str]
     unreadable: Sequence[str]
     overlap: Mapping[str, Sequence[Sequence[Place]]]
+    unlisted: Sequence[str]
     repeated: Sequence[Sequence[Place]]
     marked: Mapping[str, Sequence[Place]]
     captions: int
@@ -65,13 +68,16 @@ def findings(evidence: Evidence) -> list[Finding]:
 
 def _of_files(evidence: Evidence) -> Iterator[Finding]:
     yield _lines(evidence.left_out, "Rows or files left out of the list", "Training never sees them.")
+    advice = "Their clips are no files that could be read one by one."
+    yield Finding(False, "Sources that were not examined", len(evidence.unlisted), advice, tuple(evidence.unlisted))
     yield _lines(evidence.unreadable, "Clips that cannot be read", "Training leaves them out. Fetch or cut them anew.")
 
 
 def _of_splits(evidence: Evidence) -> Iterator[Finding]:
     remedy = "Scores on clips that were trained on say nothing: take them out of one split."
     yield _groups(True, evidence.overlap["same_name"], "Names in more than one split", remedy)
-    advice = "Where names are ids (of YouTube, of Freesound), a clip is trained on in one source and scored in another."
+    yield _groups(True, evidence.overlap["same_recording"], "Recordings in more than one split, by their names", remedy)
+    advice = "Where names are ids, a clip is trained on in one source and scored in another."
     yield _groups(False, evidence.overlap["shared_names"], "Names in other splits of other sources", advice)
     yield _groups(True, evidence.overlap["same_file"], "Files with clips in more than one split", remedy)
     yield _groups(True, evidence.overlap["same_sound"], "Sounds in more than one split under different names", remedy)
