@@ -113,7 +113,7 @@ def test_manifests_name_splits_and_sources(root, tmp_path, capsys):
 def test_the_clips_of_a_training_are_checked_by_its_config(root, capsys):
     assert check("--config", "folder.yaml", "--data.root", root, "--data.validation_share", "0.4") == 0
     shown = capsys.readouterr().out
-    assert "FolderDataModule  train" in shown and "FolderDataModule  validation" in shown
+    assert "folder  train" in shown and "folder  validation" in shown
     assert check("--config=folder.yaml", f"--data.root={root}", "--data.longest_file", "0.5") == 1
     assert "more than the 0.5 s" in capsys.readouterr().out
 

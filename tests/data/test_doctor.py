@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,18 @@ import pytest
 import soundfile
 import soxr
 
-from uat_lightning.data.doctor import Examination, Finding, Listed, examine, of_folder, of_manifests
+from uat_lightning.codec import MelCodec
+from uat_lightning.data.audio.sound_file import EXTENSIONS as SOUNDS
+from uat_lightning.data.audio_text import AudioTextDataModule, Share
+from uat_lightning.data.corpora.folder import Folder
+from uat_lightning.data.corpus import Corpus
+from uat_lightning.data.doctor import Clips, Examination, Finding, Listed, examine, of_data, of_folder, of_manifests
 from uat_lightning.data.doctor.captions import CaptionTally
 from uat_lightning.data.doctor.measurement import measure
 from uat_lightning.data.doctor.tally import histogram
 from uat_lightning.data.manifest import make_entry
+from uat_lightning.data.source import Source
+from uat_lightning.text import BytePairTokenizer
 
 RATE = 16_000
 
@@ -156,6 +164,63 @@ def test_a_clip_of_one_source_in_the_test_split_of_another_is_found(tmp_path):
     assert titles(examine(listed, 0))["Sounds in more than one split under different names"].hurts
 
 
+def test_one_recording_in_several_splits_is_found_by_its_names(tmp_path):
+    for name in ("Y-abcdefghij.wav", "_abcdefghij_30.flac", "other.wav"):
+        add(tmp_path, name, noise(len(name)))
+    splits = {"Y-abcdefghij.wav": "train", "_abcdefghij_30.flac": "test", "other.wav": "test"}
+    rows = [{"audio": name, "caption": name, "split": split} for name, split in splits.items()]
+    found = examine(manifest(tmp_path, rows), 0)
+    assert [(each.title, each.count) for each in found.findings] == [
+        ("Recordings in more than one split, by their names", 1)
+    ]
+
+
+class Unlisted(Corpus):
+    """A corpus without files."""
+
+    split_names = ("train",)
+
+    def source(self, split: str, sample_rate: int, channels: int) -> Source:
+        raise AssertionError("not to be read")
+
+    def description(self) -> dict[str, Any]:
+        return {}
+
+
+def test_all_corpora_of_a_mixture_are_examined(healthy, tmp_path):
+    add(tmp_path / "more", "5.wav", noise(5), "again")
+    add(tmp_path / "more", "6.wav", noise(6), "sound number 6")
+    corpora = {"a": Share(Folder(str(healthy))), "b": Share(Folder(str(tmp_path / "more"))), "c": Share(Unlisted())}
+    listed = of_data(AudioTextDataModule(MelCodec(8000), BytePairTokenizer(), corpora))
+    assert {(part.source, part.split) for part in listed.parts} == {
+        (source, split) for source in "ab" for split in ("train", "validation")
+    }
+    assert listed.sample_rate == 8000 and len(listed.coverage) == 4
+    assert "Sources that were not examined" in titles(examine(listed, 0))
+    with pytest.raises(ValueError, match="lists no sound files"):
+        of_data(AudioTextDataModule(MelCodec(8000), BytePairTokenizer(), {"c": corpora["c"]}))
+
+
+def test_videos_are_told_of_where_nothing_reads_them(healthy, monkeypatch):
+    (healthy / "film.mp4").write_bytes(b"0000ftypisom")
+    (healthy / "film.txt").write_text("a film")
+    monkeypatch.setattr("uat_lightning.data.corpora.folder.READABLE", SOUNDS)
+    reasons = titles(examine(of_folder(healthy), 0))["Rows or files left out of the list"].examples
+    assert len(reasons) == 1 and "film.mp4" in reasons[0] and "uat-lightning[video]" in reasons[0]
+
+
+def test_a_bomb_of_silence_is_measured_or_refused_in_bounded_memory(tmp_path):
+    soundfile.write(tmp_path / "bomb.flac", np.zeros(1000 * RATE, np.int16), RATE)  # 32 MB in 0.2 MB
+    assert (tmp_path / "bomb.flac").stat().st_size < 1 << 18
+    entry = make_entry(tmp_path / "bomb.flac", tmp_path, ["x"])
+    assert "more than the 600 s" in measure(entry, 600).problem
+    tracemalloc.start()
+    clip = measure(entry, 1200)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert clip.silence == 1 and clip.seconds == 1000 and peak < 300 << 20
+
+
 def test_what_captions_have_in_common():
     tally = CaptionTally()
     tally.add(["A dog barks", "a dog barks loudly"])
@@ -278,7 +343,7 @@ def test_names_that_are_no_unicode(tmp_path):
 def test_esc50_is_known(shared):
     folder = shared / "data" / "esc50" / "audio"
     rows = [{"audio": str(file), "caption": file.stem} for file in sorted(folder.iterdir())[:24]]
-    listed = Listed(sources={"esc50": {"all": [make_entry(Path(r["audio"]), folder, [r["caption"]]) for r in rows]}})
+    listed = Listed([Clips("esc50", "all", [make_entry(Path(r["audio"]), folder, [r["caption"]]) for r in rows])])
     split = examine(listed, 0).record()["splits"][0]
     assert split["unreadable"] == 0 and split["seconds"]["min"] == split["seconds"]["max"] == 5.0
     assert split["sample_rates"] == {"16000": 24} and 0 < split["mostly_silent"] < 12

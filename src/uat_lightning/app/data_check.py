@@ -14,7 +14,7 @@ from uat_lightning import codec, text  # noqa: F401
 from uat_lightning.app.data_page import render, table
 from uat_lightning.app.output import check_numbers, check_place, save_text
 from uat_lightning.data import folder  # noqa: F401
-from uat_lightning.data.doctor import Listed, examine, of_data, of_folder, of_manifests
+from uat_lightning.data.doctor import LONGEST, Listed, examine, of_data, of_folder, of_manifests
 from uat_lightning.data.soundscapes import datamodule  # noqa: F401
 
 
@@ -48,27 +48,28 @@ def data_check(
     if out:
         check_place(Path(out), ".html", ".htm")
         check_place(Path(out).with_suffix(".jsonl"), ".jsonl")
-    listed = _listed(manifests, root, data)
     if longest is not None:
         check_numbers(longest=longest)
-        listed.longest = longest
+    listed = _listed(manifests, root, data, longest)
     record = _written(Path(out), listed, workers) if out else examine(listed, workers).record()
     print(table(record))
     if any(finding["hurts"] for finding in record["findings"]):
         raise SystemExit(1)
 
 
-def _listed(manifests: tuple[str, ...], root: str | None, data: LightningDataModule | None) -> Listed:
+def _listed(
+    manifests: tuple[str, ...], root: str | None, data: LightningDataModule | None, longest: float | None
+) -> Listed:
     place = Path(root).expanduser() if root else None
     if data is not None and (manifests or root):
         raise ValueError("name either manifests or a config: `--data.root` is the root of a config's clips")
     if data is not None:
-        return of_data(data)
+        return of_data(data, longest)
     if manifests:
-        return of_manifests(manifests, place)
+        return of_manifests(manifests, place, longest or LONGEST)
     if place is None:
         raise ValueError("nothing to check: name a manifest, --root FOLDER, or --config folder.yaml --data.root FOLDER")
-    return of_folder(place)
+    return of_folder(place, longest or LONGEST)
 
 
 def _written(page: Path, listed: Listed, workers: int) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def render(record: dict[str, Any]) -> str:
         cards=_cards(record),
         charts=[_chart(*chart) for chart in _charts(record["histograms"])],
         unreadable=record["unreadable"][:UNREADABLE],
+        coverage=[lists for lists in record["coverage"] if lists["listed"] > lists["found"] or lists["malformed"]],
         groups=_groups(record["overlap"]),
         names=_names(record["splits"]),
         hurts=sum(finding["hurts"] for finding in record["findings"]),
@@ -142,6 +143,7 @@ def _chart(title: str, unit: str, histogram: dict[str, Any], scale: float) -> di
 def _groups(overlap: dict[str, Any]) -> list[tuple[str, list[Any], int]]:
     titles = {
         "sounds_in_several_splits": "Equal sounds in several splits",
+        "recordings_in_several_splits": "One recording in several splits, by its names",
         "files_in_several_splits": "One file in several splits",
         "sounds_in_several_sources": "Equal sounds in several sources",
         "sounds_several_times_in_a_split": "Equal sounds in one split",

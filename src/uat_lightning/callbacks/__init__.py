@@ -9,12 +9,14 @@ from uat_lightning.callbacks.recompute import RecomputeBlocks
 from uat_lightning.callbacks.samples import SampleTasks
 from uat_lightning.callbacks.shards import ShardWriter
 from uat_lightning.callbacks.shown import Sample, ShowCaptioned, ShowEdited, ShowGenerated, ShownTask
+from uat_lightning.callbacks.unusable import NameUnusable
 
 __all__ = [
     "EMA",
     "CaptionLikelihood",
     "ClipsBar",
     "ExportPipeline",
+    "NameUnusable",
     "RankSeed",
     "RecomputeBlocks",
     "Sample",

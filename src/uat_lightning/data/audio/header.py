@@ -14,7 +14,11 @@ OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page
 
 
 class AudioError(ValueError):
-    """A sound file that cannot be used; the message names it and says what to do, in one line whatever the name."""
+    """A sound file that cannot be used.
+
+    Args:
+        message: Names the file and says what to do; becomes one line whatever the name.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(CONTROL.sub(lambda found: repr(found[0])[1:-1], message))

@@ -6,10 +6,12 @@ what is there twice, ``findings`` says what of it hurts a training, ``examinatio
 
 from .examination import Examination, examine
 from .findings import Finding
-from .listed import Listed, of_data, of_folder, of_manifests
+from .listed import LONGEST, Clips, Listed, of_data, of_folder, of_manifests
 from .measurement import Measurement, measure
 
 __all__ = [
+    "LONGEST",
+    "Clips",
     "Examination",
     "Finding",
     "Listed",

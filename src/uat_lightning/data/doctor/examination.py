@@ -15,6 +15,7 @@ from uat_lightning.data.doctor.measurement import Measurement
 from uat_lightning.data.doctor.overlap import Overlap, Place, named
 from uat_lightning.data.doctor.reading import measurements
 from uat_lightning.data.doctor.tally import CLIPPED, MOSTLY, Tally, histogram, is_narrow, is_silent
+from uat_lightning.data.identity import key, keys_of_file
 from uat_lightning.data.manifest import Entry
 
 Key = tuple[str, str]  # source and split
@@ -31,6 +32,7 @@ class Examination:
         unreadable: The place of each clip that cannot be read, and the reason.
         marked: Places of clips by what is the matter with them.
         names: Clips by name.
+        identities: Clips by the recording that they are part of, as far as their names tell.
         files: Clips by file.
         digests: Clips by their samples.
         seconds: Seconds that the walk took.
@@ -42,6 +44,7 @@ class Examination:
     unreadable: list[tuple[Place, str]] = field(default_factory=list)
     marked: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
     names: Overlap = field(default_factory=Overlap)
+    identities: Overlap = field(default_factory=Overlap)
     files: Overlap = field(default_factory=Overlap)
     digests: Overlap = field(default_factory=Overlap)
     seconds: float = 0.0
@@ -53,6 +56,8 @@ class Examination:
         self.captions[key].add(entry.captions)
         self.names.add(entry.uid, place)
         self.files.add(str(entry.file), place)
+        for each in recordings(entry):
+            self.identities.add(each, place)
         if clip.problem:
             self.unreadable.append((place, clip.problem))
         elif is_silent(clip):
@@ -79,9 +84,10 @@ class Examination:
         evidence = Evidence(
             left_out=self.listed.reasons,
             unreadable=[problem for _, problem in self.unreadable],
-            **self._overlapping(),
+            overlap=self._overlapping(),
             repeated=self.digests.within(),
-            **{name: self.marked[name] for name in ("silent", "mostly_silent", "clipped", "narrow")},
+            marked=self.marked,
+            unlisted=self.listed.unlisted,
             captions=sum(some["captions"] for some in captions),
             repeated_captions=sum(some["repeated"] for some in captions),
             empty_captions=sum(some["empty"] for some in captions),
@@ -96,8 +102,11 @@ class Examination:
         told = {place for places in (*same_name, *same_file) for place in places}
         same_sound = [places for places in self.digests.across() if not told.issuperset(places)]
         told.update(place for places in same_sound for place in places)
+        recording = [places for places in self.identities.across() if not told.issuperset(places)]
+        told.update(place for places in recording for place in places)
         shared = [places for places in by_name if not told.issuperset(places)]
-        return {"same_name": same_name, "shared_names": shared, "same_file": same_file, "same_sound": same_sound}
+        told_first = {"same_name": same_name, "same_file": same_file, "same_sound": same_sound}
+        return {**told_first, "same_recording": recording, "shared_names": shared}
 
     def record(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -106,7 +115,7 @@ class Examination:
             "clips": clips,
             "seconds_taken": round(self.seconds, 2),
             "clips_per_second": round(clips / self.seconds, 1) if self.seconds else None,
-            "longest_seconds": self.listed.longest,
+            "longest_seconds": max(part.longest for part in self.listed.parts),
             "sample_rate": self.listed.sample_rate,
             "findings": [asdict(finding) for finding in self.findings],
             "splits": [
@@ -119,6 +128,8 @@ class Examination:
                 for (source, split), tally in self.sounds.items()
             ],
             "histograms": self._histograms(),
+            "coverage": [{**asdict(lines), "line": str(lines)} for lines in self.listed.coverage],
+            "not_examined": self.listed.unlisted,
             "left_out": [printable(reason) for reason in self.listed.reasons],
             "unreadable": [{**named([[place]])[0][0], "reason": printable(why)} for place, why in self.unreadable],
             "silent": [dict(each) for each in named([self.marked["silent"]])[0]],
@@ -136,6 +147,7 @@ class Examination:
 
     def _overlaps(self) -> dict[str, Any]:
         return {
+            "recordings_in_several_splits": named(self.identities.across()),
             "names_in_several_splits": named(self.names.across()),
             "files_in_several_splits": named(self.files.across()),
             "sounds_in_several_splits": named(self.digests.across()),
@@ -155,17 +167,21 @@ def examine(listed: Listed, workers: int, clips: TextIO | None = None) -> Examin
     Raises:
         ValueError: If there is no clip.
     """
-    everything = listed.clips
-    if not everything:
+    if not len(listed):
         raise ValueError("; ".join(["no clip to examine", *listed.reasons[:3]]))
     found, began = Examination(listed), time.monotonic()
-    read = measurements([entry for _, _, entry in everything], listed.longest, workers)
-    for (source, split, entry), clip in zip(everything, read, strict=True):
+    for (source, split, entry), clip in zip(listed, measurements(listed, workers), strict=True):
         place = found.add(source, split, entry, clip)
         if clips:
             clips.write(json.dumps({**named([[place]])[0][0], **_measured(clip)}) + "\n")
     found.seconds = time.monotonic() - began
     return found
+
+
+def recordings(entry: Entry) -> set[str]:
+    """Return the recordings that a clip may be part of: videos of YouTube, sounds of Freesound and so on."""
+    known = {key(entry.identity), *entry.aliases} if entry.identity else keys_of_file(entry.name)
+    return {each for each in known if not each.startswith("name:")}
 
 
 def printable(text: str) -> str:

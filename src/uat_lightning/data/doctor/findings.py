@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from uat_lightning.data.doctor.overlap import Place
@@ -37,15 +37,13 @@ class Evidence:
     Args:
         left_out: A line for each row or file left out before any was read.
         unreadable: A line for each clip that cannot be read.
-        same_name: Clips of one name in several splits of a source.
-        shared_names: Clips of one name in several splits of several sources.
-        same_file: Clips from one file in several splits.
-        same_sound: Clips of the same sound in several splits.
+        overlap: Groups of clips in several splits: of one name in one source ("same_name") or in several
+            ("shared_names"), from one file ("same_file"), of the same sound ("same_sound"), of one recording by their
+            names ("same_recording").
+        unlisted: Sources that could not be examined.
         repeated: Clips of the same sound in one split.
-        silent: Clips in which nothing is heard.
-        mostly_silent: Clips that are silent for more than half of their time.
-        clipped: Clips that sound clipped.
-        narrow: Clips whose sound ends far below what their rate can hold.
+        marked: Clips that are "silent", "mostly_silent" (for more than half of their time), "clipped", or "narrow"
+            (their sound ends far below what their rate can hold).
         captions: Number of all captions.
         repeated_captions: Captions that are there already.
         empty_captions: Captions without a word.
@@ -53,15 +51,10 @@ class Evidence:
 
     left_out: Sequence[str]
     unreadable: Sequence[str]
-    same_name: Sequence[Sequence[Place]]
-    shared_names: Sequence[Sequence[Place]]
-    same_file: Sequence[Sequence[Place]]
-    same_sound: Sequence[Sequence[Place]]
+    overlap: Mapping[str, Sequence[Sequence[Place]]]
+    unlisted: Sequence[str]
     repeated: Sequence[Sequence[Place]]
-    silent: Sequence[Place]
-    mostly_silent: Sequence[Place]
-    clipped: Sequence[Place]
-    narrow: Sequence[Place]
+    marked: Mapping[str, Sequence[Place]]
     captions: int
     repeated_captions: int
     empty_captions: int
@@ -75,33 +68,38 @@ def findings(evidence: Evidence) -> list[Finding]:
 
 def _of_files(evidence: Evidence) -> Iterator[Finding]:
     yield _lines(evidence.left_out, "Rows or files left out of the list", "Training never sees them.")
+    advice = "Their clips are no files that could be read one by one."
+    yield Finding(False, "Sources that were not examined", len(evidence.unlisted), advice, tuple(evidence.unlisted))
     yield _lines(evidence.unreadable, "Clips that cannot be read", "Training leaves them out. Fetch or cut them anew.")
 
 
 def _of_splits(evidence: Evidence) -> Iterator[Finding]:
     remedy = "Scores on clips that were trained on say nothing: take them out of one split."
-    yield _groups(True, evidence.same_name, "Names in more than one split", remedy)
-    advice = "Where names are ids (of YouTube, of Freesound), a clip is trained on in one source and scored in another."
-    yield _groups(False, evidence.shared_names, "Names in other splits of other sources", advice)
-    yield _groups(True, evidence.same_file, "Files with clips in more than one split", remedy)
-    yield _groups(True, evidence.same_sound, "Sounds in more than one split under different names", remedy)
+    yield _groups(True, evidence.overlap["same_name"], "Names in more than one split", remedy)
+    yield _groups(True, evidence.overlap["same_recording"], "Recordings in more than one split, by their names", remedy)
+    advice = "Where names are ids, a clip is trained on in one source and scored in another."
+    yield _groups(False, evidence.overlap["shared_names"], "Names in other splits of other sources", advice)
+    yield _groups(True, evidence.overlap["same_file"], "Files with clips in more than one split", remedy)
+    yield _groups(True, evidence.overlap["same_sound"], "Sounds in more than one split under different names", remedy)
     yield _groups(
         False, evidence.repeated, "Sounds that a split holds several times", "They weigh more than others in training."
     )
 
 
 def _of_sound(evidence: Evidence) -> Iterator[Finding]:
-    yield _clips(True, evidence.silent, "Clips in which nothing is heard", "Their captions teach silence: remove them.")
+    yield _clips(
+        True, evidence.marked["silent"], "Clips in which nothing is heard", "Their captions teach silence: remove them."
+    )
     yield _clips(
         False,
-        evidence.mostly_silent,
+        evidence.marked["mostly_silent"],
         "Clips that are silent for more than half of their time",
         "Padded ones are better cut to their sound. Loudness and similarity scores suffer from silence.",
     )
-    yield _clips(False, evidence.clipped, "Clips that sound clipped", "A generator learns the distortion.")
+    yield _clips(False, evidence.marked["clipped"], "Clips that sound clipped", "A generator learns the distortion.")
     yield _clips(
         False,
-        evidence.narrow,
+        evidence.marked["narrow"],
         "Clips whose sound ends below three quarters of the band",
         "Resampled from a lower rate, strongly compressed, or low by nature. A generator learns the missing treble.",
     )

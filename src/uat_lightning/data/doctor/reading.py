@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from uat_lightning.data.doctor.listed import Listed
 from uat_lightning.data.doctor.measurement import Measurement, measure
-from uat_lightning.data.manifest import Entry
 
 TOGETHER = 16  # clips that travel from a worker at once
 
 
 class _Clips(Dataset[Measurement]):
-    def __init__(self, entries: Sequence[Entry], longest: float) -> None:
-        self.entries, self.longest = entries, longest
+    def __init__(self, listed: Listed) -> None:
+        self.listed = listed
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.listed)
 
     def __getitem__(self, index: int) -> Measurement:
-        return measure(self.entries[index], self.longest)
+        return measure(*self.listed.clip(index))
 
 
-def measurements(entries: Sequence[Entry], longest: float, workers: int) -> Iterator[Measurement]:
+def measurements(listed: Listed, workers: int) -> Iterator[Measurement]:
     """Yield what each clip is like, in order, with a progress bar.
 
     Args:
-        entries: The clips.
-        longest: Seconds that a clip may have.
+        listed: The clips.
         workers: Processes that read; 0 to read in this one.
     """
-    loader = DataLoader(_Clips(entries, longest), TOGETHER, num_workers=workers, collate_fn=list)
-    with tqdm(total=len(entries), desc="Reading", unit=" clips", mininterval=0.5, file=sys.stderr) as bar:
+    loader = DataLoader(_Clips(listed), TOGETHER, num_workers=workers, collate_fn=list)
+    with tqdm(total=len(listed), desc="Reading", unit=" clips", mininterval=0.5) as bar:
         for some in loader:
             yield from some
             bar.update(len(some))
