@@ -17,7 +17,7 @@ FLOORS = (
     "diffusion data",
     "sampling",
     "tasks",
-    "module pipeline",
+    "module pipeline encoding",
     "callbacks",
     "cli app",
 )

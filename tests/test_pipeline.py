@@ -15,6 +15,7 @@ from uat_lightning.backbone import DualStreamTransformer
 from uat_lightning.diffusion import RectifiedFlow, VPCosine
 from uat_lightning.pipeline import UATPipeline
 from uat_lightning.sampling import ConfidenceOrder, Euler, Guidance
+from uat_lightning.sampling.editing import SDEdit
 from uat_lightning.tasks import Caption, Edit, Generate, Parts
 
 FILES = ["codec.safetensors", "config.json", "model.safetensors", "tokenizer.json"]
@@ -24,7 +25,7 @@ def outputs(pipeline: UATPipeline) -> list[object]:
     source = [torch.sin(torch.arange(9000) / 5)[None]]
     return [
         pipeline.generate(["a bell rings", "rain"], 0.5, seed=1, task=Generate(Euler(3), Guidance(2.0)))[1],
-        pipeline.edit(source, ["rain"], seed=2, task=Edit(0.6, Euler(3)))[0],
+        pipeline.edit(source, ["rain"], seed=2, task=Edit(SDEdit(0.6), Euler(3)))[0],
         torch.tensor([ord(letter) for letter in pipeline.caption(source, task=Caption(ConfidenceOrder(4)))[0]]),
     ]
 

@@ -17,13 +17,16 @@ TRAINING = {
     "test": "score a checkpoint on the test clips",
     "predict": "run a checkpoint over a dataset, with a module that has a predict_step",
 }
+ENCODING = {"encode": "turn a dataset into shards of latents: --config joint.yaml --out shards"}
 DOORS = {
     "generate": "make audio from captions",
     "caption": "write captions of audio files",
     "score": "tell how well texts fit audio files",
     "edit": "change audio files to deserve another caption",
+    "shards": "verify shards, or index tars that others made",
     "report": "write a page to hear and see what a model can do",
 }
+ROOMS = {"data": "look after data: check reads every clip once and tells what is wrong with it"}
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -62,13 +65,17 @@ def _run(args: list[str]) -> None:
         print(f"uat-lightning {_version()}")
     elif command in TRAINING:
         _train([command, *options])
+    elif command in ROOMS:
+        getattr(import_module(f"uat_lightning.app.{command}"), command)(options)
+    elif command in ENCODING:
+        _encode(options)
     elif command in DOORS:
         from uat_lightning.app.options import call
 
         function: Callable[..., None] = getattr(import_module(f"uat_lightning.app.{command}"), command)
         call(command, function, options)
     else:
-        raise ValueError(f"no command {command!r}: choose among {', '.join({**TRAINING, **DOORS})}")
+        raise ValueError(f"no command {command!r}: choose among {', '.join(_commands())}")
 
 
 def _train(args: list[str]) -> None:
@@ -80,6 +87,15 @@ def _train(args: list[str]) -> None:
     train(args)
 
 
+def _encode(args: list[str]) -> None:
+    from uat_lightning.app.shipped import with_configs
+
+    args = with_configs(args)
+    from uat_lightning.app.encode import encode
+
+    encode(args)
+
+
 def _is_about_input(error: Exception) -> bool:
     """Say whether an error is the user's to mend; those of libraries are known by name, not to import them here."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
@@ -88,8 +104,12 @@ def _is_about_input(error: Exception) -> bool:
     return bool(kinds & wrong) or foreign_checkpoint
 
 
+def _commands() -> dict[str, str]:
+    return {**TRAINING, **ENCODING, **DOORS, **ROOMS}
+
+
 def _overview() -> str:
-    lines = [f"  {name:10}{words}" for name, words in {**TRAINING, **DOORS}.items()]
+    lines = [f"  {name:10}{words}" for name, words in _commands().items()]
     return "\n".join(
         [
             "usage: uat COMMAND [options]",

@@ -15,6 +15,7 @@ from uat_lightning.callbacks.samples import share
 from uat_lightning.callbacks.shown import first_usable
 from uat_lightning.callbacks.spectrogram import picture
 from uat_lightning.sampling import Euler
+from uat_lightning.sampling.editing import SDEdit
 from uat_lightning.tasks import Edit, Generate, Parts
 
 PROMPTS = ["tone number 3", "tone again", "tone number 5"]
@@ -23,7 +24,7 @@ PROMPTS = ["tone number 3", "tone again", "tone number 5"]
 def tasks():
     return {
         "generated": ShowGenerated(PROMPTS, 0.5, Generate(Euler(2))),
-        "edited": ShowEdited(["tone number 9", "tone again"], task=Edit(0.5, Euler(2))),
+        "edited": ShowEdited(["tone number 9", "tone again"], task=Edit(SDEdit(0.5), Euler(2))),
         "captioned": ShowCaptioned(2),
     }
 
@@ -120,7 +121,7 @@ def test_processes_share_every_row_once(count, ranks):
 def test_a_sample_does_not_depend_on_who_makes_it(name, tiny_parts):
     task = {
         "generated": ShowGenerated(["a bell rings", "rain falls", "wind"], 0.5, Generate(Euler(2))),
-        "edited": ShowEdited(["a bell rings", "rain falls", "wind"], task=Edit(0.5, Euler(2))),
+        "edited": ShowEdited(["a bell rings", "rain falls", "wind"], task=Edit(SDEdit(0.5), Euler(2))),
         "captioned": ShowCaptioned(3),
     }[name]
     together = task.show(tiny_parts, Tones(5, broken=(1,)), range(3), 7)

@@ -80,7 +80,7 @@ def test_blocks_join_without_a_seam(tmp_path, extension, monkeypatch):
     file = tmp_path / f"a.{extension}"
     write_audio(file, tone(2.0, 44_100)[None], 44_100)
     whole = soundfile.read(file, dtype="float32")[0]
-    monkeypatch.setattr("uat_lightning.data.audio.BLOCK", 20_000)
+    monkeypatch.setattr("uat_lightning.data.audio.decoder.BLOCK", 20_000)
     assert np.abs(read_audio(file, 44_100, 1)[0] - whole).max() < 1e-6
 
 

@@ -22,6 +22,7 @@ from uat_lightning.sampling import (
     RescaledGuidance,
     Solver,
 )
+from uat_lightning.sampling.editing import SDEdit
 from uat_lightning.tasks import Caption, Edit, Generate, Parts
 from uat_lightning.tasks.base import gaussian, generators
 from uat_lightning.types import Pair
@@ -124,7 +125,7 @@ def test_as_many_durations_and_targets_as_rows_are_needed(tiny_parts: Parts, wav
     with pytest.raises(ValueError, match="2 captions and 1 durations"):
         quick().run(tiny_parts, ["rain", "wind"], [1.0])
     with pytest.raises(ValueError, match="3 waveforms and 1 captions"):
-        Edit(0.5, Euler(4)).run(tiny_parts, waveforms, ["rain"])
+        Edit(SDEdit(0.5), Euler(4)).run(tiny_parts, waveforms, ["rain"])
 
 
 def test_nothing_asked_is_nothing_done(tiny_parts: Parts):
@@ -134,7 +135,7 @@ def test_nothing_asked_is_nothing_done(tiny_parts: Parts):
 
 
 def test_edit_strength_zero_returns_the_codecs_round_trip(tiny_parts: Parts, waveforms):
-    edited = Edit(0.0, Euler(4)).run(tiny_parts, waveforms, CAPTIONS)
+    edited = Edit(SDEdit(0.0), Euler(4)).run(tiny_parts, waveforms, CAPTIONS)
     for waveform, result in zip(waveforms, edited, strict=True):
         codec = tiny_parts.codec
         round_trip = codec.decode(codec.encode(waveform[None]))[0, :, : waveform.shape[1]]
@@ -143,7 +144,7 @@ def test_edit_strength_zero_returns_the_codecs_round_trip(tiny_parts: Parts, wav
 
 
 def test_edit_strength_one_is_generation(tiny_parts: Parts, waveforms):
-    edited = Edit(1.0, Euler(4), Guidance(2.0)).run(tiny_parts, waveforms, CAPTIONS, seed=7)
+    edited = Edit(SDEdit(1.0), Euler(4), Guidance(2.0)).run(tiny_parts, waveforms, CAPTIONS, seed=7)
     seconds = [waveform.shape[1] / 16_000 for waveform in waveforms]
     for one, other in zip(edited, quick().run(tiny_parts, CAPTIONS, seconds, seed=7), strict=True):
         assert torch.equal(one, other)
@@ -158,14 +159,14 @@ def test_an_edit_keeps_more_of_the_source_the_weaker_it_is(tiny_parts: Parts, wa
         noisy = torch.lerp(sources[0], noise.values[0], strength)
         distances.append(float((noisy - sources[0]).norm()))
     assert distances == sorted(distances)
-    weak, strong = (Edit(s, Euler(10)).run(tiny_parts, waveforms[:1], ["rain"])[0] for s in (0.05, 1.0))
-    kept = Edit(0.0).run(tiny_parts, waveforms[:1], ["rain"])[0]
+    weak, strong = (Edit(SDEdit(s), Euler(10)).run(tiny_parts, waveforms[:1], ["rain"])[0] for s in (0.05, 1.0))
+    kept = Edit(SDEdit(0.0)).run(tiny_parts, waveforms[:1], ["rain"])[0]
     distance = [float((codec.encode(result[None]) - codec.encode(kept[None])).norm()) for result in (weak, strong)]
     assert distance[0] < distance[1]
 
 
 def test_an_edit_of_a_batch_equals_its_rows_one_by_one(tiny_parts: Parts, waveforms):
-    edit = Edit(0.6, Euler(5), Guidance(2.0))
+    edit = Edit(SDEdit(0.6), Euler(5), Guidance(2.0))
     together = edit.run(tiny_parts, waveforms, CAPTIONS, seed=2)
     for row, waveform in enumerate(waveforms):
         (alone,) = edit.run(tiny_parts, [waveform], CAPTIONS[row : row + 1], seed=2, first=row)
@@ -174,8 +175,8 @@ def test_an_edit_of_a_batch_equals_its_rows_one_by_one(tiny_parts: Parts, wavefo
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, math.nan])
 def test_an_edit_strength_that_is_no_noise_level_is_refused(strength: float):
-    with pytest.raises(ValueError, match="edit_strength is a noise level from 0 to 1"):
-        Edit(strength)
+    with pytest.raises(ValueError, match="strength is a noise level from 0 to 1"):
+        SDEdit(strength)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
@@ -229,7 +230,7 @@ def test_audio_that_cannot_be_used_is_refused(tiny_parts: Parts, waveform: Tenso
 def test_very_short_and_silent_audio_can_be_captioned_and_edited(tiny_parts: Parts, samples: int):
     silence = torch.zeros(1, samples)
     assert isinstance(Caption(ConfidenceOrder(2)).run(tiny_parts, [silence])[0], str)
-    assert Edit(0.5, Euler(2)).run(tiny_parts, [silence], ["rain"])[0].shape == (1, samples)
+    assert Edit(SDEdit(0.5), Euler(2)).run(tiny_parts, [silence], ["rain"])[0].shape == (1, samples)
 
 
 # Models of the other process, other solvers, negative captions.
@@ -266,21 +267,21 @@ def test_a_v_model_edits_from_its_own_noise_level(v_parts: Parts, waveforms):
             asked.extend(times)
             return super().follow(velocity, latents, times, noise)
 
-    edit = Edit(0.5, Asked(10), Guidance(2.0))
+    edit = Edit(SDEdit(0.5), Asked(10), Guidance(2.0))
     results = edit.run(v_parts, waveforms[:1], ["rain"])
     assert results[0].shape == waveforms[0].shape
     assert asked[0] == pytest.approx(0.5)  # of noise and data there is equally much at t = 1/2
-    assert Edit(0.75, Asked(10)).run(v_parts, waveforms[:1], ["rain"])
+    assert Edit(SDEdit(0.75), Asked(10)).run(v_parts, waveforms[:1], ["rain"])
     assert asked[len(asked) - asked[::-1].index(0.0) :] == []
     assert max(asked) == pytest.approx(math.tan(0.375 * math.pi) / (1 + math.tan(0.375 * math.pi)))
 
 
 def test_strengths_zero_and_one_hold_for_a_v_model(v_parts: Parts, waveforms):
-    whole = Edit(1.0, Euler(4), Guidance(2.0)).run(v_parts, waveforms[:1], ["rain"], seed=7)
+    whole = Edit(SDEdit(1.0), Euler(4), Guidance(2.0)).run(v_parts, waveforms[:1], ["rain"], seed=7)
     seconds = [waveforms[0].shape[1] / 16_000]
     assert torch.equal(whole[0], quick().run(v_parts, ["rain"], seconds, seed=7)[0])
-    kept = Edit(0.0).run(v_parts, waveforms[:1], ["rain"])
-    assert torch.equal(kept[0], Edit(0.0).run(v_parts, waveforms[:1], ["a bell"])[0])
+    kept = Edit(SDEdit(0.0)).run(v_parts, waveforms[:1], ["rain"])
+    assert torch.equal(kept[0], Edit(SDEdit(0.0)).run(v_parts, waveforms[:1], ["a bell"])[0])
 
 
 ALL = [Midpoint(3), AdamsBashforth(4), DPMSolver2M(4), DPMSolver3MSDE(5, PolyexponentialSchedule())]
@@ -303,7 +304,7 @@ def test_rows_do_not_depend_on_their_neighbours_with_any_solver(v_parts: Parts, 
 
 @pytest.mark.parametrize("solver", ALL, ids=lambda solver: type(solver).__name__)
 def test_every_solver_edits_from_part_way_and_follows_the_seed(tiny_parts: Parts, waveforms, solver: Solver):
-    edits = [Edit(0.6, solver).run(tiny_parts, waveforms[1:2], ["rain"], seed=seed)[0] for seed in (1, 1, 2)]
+    edits = [Edit(SDEdit(0.6), solver).run(tiny_parts, waveforms[1:2], ["rain"], seed=seed)[0] for seed in (1, 1, 2)]
     assert torch.equal(edits[0], edits[1])
     assert not torch.equal(edits[0], edits[2])
 

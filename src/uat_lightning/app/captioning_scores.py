@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from math import nan
 
 from uat_lightning.app.hearing import event_scores
 from uat_lightning.app.unseen import UnseenClip, batches
 from uat_lightning.data.soundscapes import Clip, Parsed, parse
-from uat_lightning.metrics.captions import caption_scores
+from uat_lightning.metrics.captioning import caption_scores
 from uat_lightning.metrics.events import attribute_detection, detection, relation_accuracy
 from uat_lightning.tasks import Caption, Parts
 
@@ -44,9 +44,13 @@ def _scores(clips: Sequence[Clip], captions: Sequence[str]) -> Scores:
     found = [frozenset(mention.name for mention in parsed.mentions) for parsed in read]
     true = [frozenset(event.name for event in clip.scene.events) for clip in clips]
     right = [a == b for a, b in zip(found, true, strict=True)]
-    words = caption_scores(captions, [clip.captions for clip in clips]) if clips else None
-    corpus = asdict(words) if words else dict.fromkeys(("bleu_4", "rouge_l", "cider_d"), float("nan"))
-    return {**event_scores(found, true), **_relations(clips, read, right), **_attributes(clips, read), **corpus}
+    known = {**event_scores(found, true), **_relations(clips, read, right), **_attributes(clips, read)}
+    return known | _words(clips, captions)
+
+
+def _words(clips: Sequence[Clip], captions: Sequence[str]) -> Scores:
+    scores = caption_scores(captions, [clip.captions for clip in clips]).scores if clips else {}
+    return {name: scores.get(name, nan) for name in ("bleu_4", "rouge_l", "cider_d")}
 
 
 def _relations(clips: Sequence[Clip], read: Sequence[Parsed], right: Sequence[bool]) -> Scores:

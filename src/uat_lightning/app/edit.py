@@ -51,12 +51,13 @@ def edit(
     from uat_lightning.app.output import audio_files, batches, check_numbers, progress, save_audio
     from uat_lightning.app.sources import Part, check_given, read_source
     from uat_lightning.app.way import chosen_guidance, chosen_solver
+    from uat_lightning.sampling.editing import SDEdit
     from uat_lightning.tasks import Edit
 
     check_given(files)
     check_numbers(seed)
     way = chosen_solver(solver, steps, schedule)
-    task = Edit(strength, way, chosen_guidance(guidance, guidance_rescale), negative)
+    task = Edit(SDEdit(strength), way, chosen_guidance(guidance, guidance_rescale), negative)
     settings: dict[str, object] = {"strength": strength, "start": start, "end": end}
     settings |= {"steps": steps, "solver": solver, "schedule": schedule}
     settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale, "negative": negative}

@@ -17,7 +17,7 @@ from uat_lightning.app.scores import Examination, Results, Settings, plain
 from uat_lightning.app.tagger import TaggerRecipe, trained_tagger
 from uat_lightning.app.unseen import unseen_clips, unseen_edits
 from uat_lightning.data.soundscapes import Soundscapes
-from uat_lightning.metrics.tagger import Tagger
+from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
 
 LOWEST_RATE = 16_000  # Hz, below which Soundscapes cannot be rendered
 
@@ -76,7 +76,7 @@ def _protocol(model: OpenModel, settings: Settings, clips: range, results: Resul
     }
 
 
-def _tagger(tagger: Tagger, recipe: TaggerRecipe, file: Path, results: Results) -> dict[str, Any]:
+def _tagger(tagger: ConvolutionalTagger, recipe: TaggerRecipe, file: Path, results: Results) -> dict[str, Any]:
     """Say who listened, and how well it hears."""
     return {
         "tagger": {

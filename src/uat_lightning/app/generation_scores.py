@@ -12,7 +12,7 @@ from uat_lightning.app.captioning_scores import Scores, by_pairs
 from uat_lightning.app.hearing import Events, event_scores
 from uat_lightning.app.unseen import UnseenClip, batches
 from uat_lightning.data.audio import loudness
-from uat_lightning.metrics.spectral import log_spectral_distance
+from uat_lightning.metrics.audio.spectral import log_spectral_distance
 from uat_lightning.tasks import Generate, Parts
 
 CLIPPED = 1.0  # amplitude from which a sample cannot be written to a file

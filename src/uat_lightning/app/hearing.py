@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from uat_lightning.app.tagger_training import NAMES
+from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
 from uat_lightning.metrics.events import detection
-from uat_lightning.metrics.tagger import Tagger
 
 Events = frozenset[str]
 
@@ -22,7 +22,7 @@ class Ears:
         tagger: A trained tagger of the Soundscapes classes.
     """
 
-    tagger: Tagger
+    tagger: ConvolutionalTagger
 
     def hear(self, waveforms: Sequence[Tensor]) -> list[Events]:
         """Return the classes heard in waveforms (channels, samples); what is not finite is heard as silence."""

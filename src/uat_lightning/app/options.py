@@ -21,7 +21,8 @@ def call(command: str, function: Callable[..., None], args: Sequence[str]) -> No
         jsonargparse.ArgumentError: If an option is unknown, missing or of the wrong type.
     """
     parser, positional = _parser(command, function)
-    settings = parser.parse_args(list(args)).as_dict()
+    parsed = parser.parse_args(list(args))
+    settings = vars(parser.instantiate_classes(parsed))
     function(*(settings.pop(positional) if positional else ()), **settings)
 
 

@@ -17,6 +17,7 @@ from uat_lightning.app import generation_scores as generation
 from uat_lightning.app.hearing import Ears, Events, event_scores
 from uat_lightning.app.unseen import UnseenClip, UnseenEdit
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
+from uat_lightning.sampling.editing import SDEdit
 from uat_lightning.tasks import Edit, Generate, Parts
 
 
@@ -165,7 +166,7 @@ class Examination:
 
     def _edited(self, edits: Sequence[UnseenEdit], strength: float) -> list[Tensor]:
         settings = self.settings
-        task = Edit(strength, Euler(settings.steps), settings.way)
+        task = Edit(SDEdit(strength), Euler(settings.steps), settings.way)
         label = f"Editing at strength {strength:g}"
         return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
 

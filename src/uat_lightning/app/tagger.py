@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader
 from uat_lightning.app.tagger_training import NAMES, TaggerModule, labelled
 from uat_lightning.data.encode import default_cache, fingerprint
 from uat_lightning.data.soundscapes import Soundscapes
-from uat_lightning.metrics.augmentation import Augmentation
-from uat_lightning.metrics.tagger import Tagger
+from uat_lightning.metrics.embedders.augmentation import Augmentation
+from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
 
 FORMAT = 1  # raise when the tagger or its training change
 
@@ -51,7 +51,7 @@ class TaggerRecipe:
 
 def trained_tagger(
     soundscapes: Soundscapes, recipe: TaggerRecipe, cache: Path | None = None, workers: int = 2
-) -> tuple[Tagger, Path]:
+) -> tuple[ConvolutionalTagger, Path]:
     """Return the tagger of a recipe and the file it is kept in; train it where there is none yet.
 
     Args:
@@ -62,7 +62,7 @@ def trained_tagger(
     """
     file = tagger_file(soundscapes, recipe, cache or default_cache())
     with isolate_rng():
-        tagger = Tagger(len(NAMES), soundscapes.sample_rate, soundscapes.longest, recipe.width)
+        tagger = ConvolutionalTagger(NAMES, soundscapes.sample_rate, soundscapes.longest, recipe.width)
     try:
         tagger.load_state_dict(load_file(file))
     except (OSError, SafetensorError):  # not there yet, or damaged
@@ -79,11 +79,11 @@ def tagger_file(soundscapes: Soundscapes, recipe: TaggerRecipe, cache: Path) -> 
     return cache / f"tagger-{fingerprint(tagger=FORMAT, sounds=heard, **settings)}.safetensors"
 
 
-def train(soundscapes: Soundscapes, recipe: TaggerRecipe, workers: int = 2) -> Tagger:
+def train(soundscapes: Soundscapes, recipe: TaggerRecipe, workers: int = 2) -> ConvolutionalTagger:
     """Train a tagger on the CPU; the caller's random numbers go on as if nothing had happened."""
     with isolate_rng(), _quiet():
         seed_everything(recipe.seed, verbose=False)
-        tagger = Tagger(len(NAMES), soundscapes.sample_rate, soundscapes.longest, recipe.width)
+        tagger = ConvolutionalTagger(NAMES, soundscapes.sample_rate, soundscapes.longest, recipe.width)
         clips = labelled(tagger, soundscapes, "train", recipe.train_clips, workers)
         unseen = labelled(tagger, soundscapes, "validation", recipe.validation_clips, workers)
         module = TaggerModule(tagger, recipe.augmentation, recipe.learning_rate)
@@ -107,7 +107,7 @@ def _trainer(epochs: int) -> Trainer:
     )
 
 
-def _save(tagger: Tagger, file: Path) -> None:
+def _save(tagger: ConvolutionalTagger, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
     try:

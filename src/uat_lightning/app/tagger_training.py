@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from tqdm import tqdm
 
 from uat_lightning.data.soundscapes import EVENTS, Scene, Soundscapes
-from uat_lightning.metrics.augmentation import Augmentation
-from uat_lightning.metrics.tagger import Tagger, best_threshold
+from uat_lightning.metrics.embedders.augmentation import Augmentation
+from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger, best_threshold
 
 NAMES = tuple(EVENTS)
 Labelled = tuple[Tensor, Tensor]
@@ -26,7 +26,7 @@ class TaggerModule(LightningModule):
         learning_rate: Peak of the one-cycle schedule.
     """
 
-    def __init__(self, tagger: Tagger, augmentation: Augmentation, learning_rate: float = 3e-3) -> None:
+    def __init__(self, tagger: ConvolutionalTagger, augmentation: Augmentation, learning_rate: float = 3e-3) -> None:
         super().__init__()
         self.tagger, self.augmentation, self.learning_rate = tagger, augmentation, learning_rate
         self._scored: list[Labelled] = []
@@ -38,7 +38,7 @@ class TaggerModule(LightningModule):
 
     def validation_step(self, batch: Labelled) -> None:
         """Keep the logits of unaltered clips."""
-        self._scored.append((self.tagger(Tagger.features(batch[0].float())), batch[1]))
+        self._scored.append((self.tagger(ConvolutionalTagger.features(batch[0].float())), batch[1]))
 
     def on_validation_epoch_end(self) -> None:
         """Choose the threshold and show the F1 that it reaches."""
@@ -57,7 +57,7 @@ class TaggerModule(LightningModule):
 
 
 class _Rendered(Dataset[Labelled]):
-    def __init__(self, tagger: Tagger, soundscapes: Soundscapes, split: str, count: int) -> None:
+    def __init__(self, tagger: ConvolutionalTagger, soundscapes: Soundscapes, split: str, count: int) -> None:
         self.tagger, self.soundscapes, self.split, self.count = tagger, soundscapes, split, count
 
     def __len__(self) -> int:
@@ -74,7 +74,9 @@ def labels_of(scene: Scene) -> Tensor:
     return torch.tensor([float(name in present) for name in NAMES])
 
 
-def labelled(tagger: Tagger, soundscapes: Soundscapes, split: str, count: int, workers: int) -> TensorDataset:
+def labelled(
+    tagger: ConvolutionalTagger, soundscapes: Soundscapes, split: str, count: int, workers: int
+) -> TensorDataset:
     """Render the first clips of a split to mel amplitudes with labels, with a progress bar."""
     loader = DataLoader(_Rendered(tagger, soundscapes, split, count), batch_size=64, num_workers=workers)
     batches = list(tqdm(loader, desc=f"Rendering {split} clips for the tagger", unit="batch of 64", leave=False))

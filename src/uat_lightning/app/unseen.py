@@ -40,14 +40,15 @@ class UnseenClip:
 
 @dataclass(frozen=True)
 class UnseenEdit:
-    """An edit of the test split.
+    """An edit that no model was trained on.
 
     Args:
-        index: Its number in the test split.
+        index: Its number in its split.
         edit: The edit.
         source: Audio before the edit, (channels, samples).
         target: True audio after the edit, (channels, samples).
         prompt: The first caption of the target that fits the model's canvas.
+        heard: The first caption of the source that fits; empty where none does.
     """
 
     index: int
@@ -55,6 +56,7 @@ class UnseenEdit:
     source: Tensor
     target: Tensor
     prompt: str
+    heard: str = ""
 
     @property
     def before(self) -> frozenset[str]:
@@ -77,14 +79,15 @@ def unseen_clips(soundscapes: Soundscapes, parts: Parts, indices: range) -> list
     return sorted(found, key=lambda unseen: (unseen.waveform.shape[1], unseen.index))
 
 
-def unseen_edits(soundscapes: Soundscapes, parts: Parts, indices: range) -> list[UnseenEdit]:
-    """Return some test edits, the shortest first; those without a caption that fits the canvas are left out."""
+def unseen_edits(soundscapes: Soundscapes, parts: Parts, indices: range, split: str = SPLIT) -> list[UnseenEdit]:
+    """Return some edits of a split, the shortest first; those without a caption that fits the canvas are left out."""
     found = []
-    for index in _bar(indices, "Rendering test edits"):
-        edit = soundscapes.edit(SPLIT, index)
+    for index in _bar(indices, "Rendering edits"):
+        edit = soundscapes.edit(split, index)
         if prompt := _fitting(parts, edit.target.captions):
             source, target = _waveform(edit.source, parts), _waveform(edit.target, parts)
-            found.append(UnseenEdit(index, edit, source, target, prompt))
+            heard = _fitting(parts, edit.source.captions) or ""
+            found.append(UnseenEdit(index, edit, source, target, prompt, heard))
     return sorted(found, key=lambda unseen: (unseen.source.shape[1], unseen.index))
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from uat_lightning.backbone.attention import attention
-from uat_lightning.backbone.stream import Stream
+from uat_lightning.backbone.stream import Memory, Stream
 from uat_lightning.types import Pair
+
+Side = Literal["audio", "text"]
 
 
 class DualStreamBlock(nn.Module):
@@ -18,7 +24,12 @@ class DualStreamBlock(nn.Module):
         heads: Attention heads.
         hidden: Channels inside the feed-forward networks.
         modulation_rank: Rank of the modulation by time; full where None.
+
+    Attributes:
+        entered_by: The methods that are called from outside.
     """
+
+    entered_by = ("forward", "alone", "told")
 
     def __init__(self, width: int, heads: int, hidden: int, modulation_rank: int | None = None) -> None:
         super().__init__()
@@ -42,3 +53,51 @@ class DualStreamBlock(nn.Module):
         to_audio = attention(audio.query, key, value, readable.audio)
         to_text = attention(text.query, key, value, readable.text)
         return Pair(self.audio.update(x.audio, to_audio, *audio_how), self.text.update(x.text, to_text, *text_how))
+
+    def alone(
+        self,
+        side: Side,
+        x: Tensor,
+        condition: Tensor,
+        angles: Tensor | None,
+        readable: Tensor,
+        other: Memory | None = None,
+    ) -> tuple[Tensor, Memory]:
+        """Update one stream when the other one does not change; see ``Stream.alone``."""
+        return self._stream(side).alone(x, condition, angles, readable, other)
+
+    def told(self, side: Side, x: Tensor, condition: Tensor, angles: Tensor | None) -> Memory:
+        """Return what one stream gives others to read."""
+        return self._stream(side).told(x, condition, angles)
+
+    def _stream(self, side: Side) -> Stream:
+        return self.audio if side == "audio" else self.text
+
+
+def walk(
+    blocks: Sequence[DualStreamBlock],
+    side: Side,
+    x: Tensor,
+    condition: Tensor,
+    angles: Tensor | None,
+    readable: Tensor,
+    others: Sequence[Memory] | None = None,
+) -> tuple[Tensor, list[Memory]]:
+    """Take one modality through all blocks while the other one does not change; arguments as for ``Stream.alone``.
+
+    Returns:
+        The hidden states, and what each block's stream gives others to read.
+    """
+    memories = []
+    for block, other in zip(blocks, others or repeat(None), strict=False):
+        x, memory = block.alone(side, x, condition, angles, readable, other)
+        memories.append(memory)
+    return x, memories
+
+
+def remember(
+    blocks: Sequence[DualStreamBlock], side: Side, x: Tensor, condition: Tensor, angles: Tensor | None, readable: Tensor
+) -> list[Memory]:
+    """Return what one modality gives others to read in every block; its states behind the last are not computed."""
+    x, memories = walk(blocks[:-1], side, x, condition, angles, readable)
+    return [*memories, blocks[-1].told(side, x, condition, angles)]

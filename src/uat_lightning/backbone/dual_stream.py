@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from uat_lightning.backbone.base import Backbone
-from uat_lightning.backbone.blocks import DualStreamBlock
+from uat_lightning.backbone.blocks import DualStreamBlock, remember, walk
 from uat_lightning.backbone.coupling import Coupling, Joint
 from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
@@ -15,7 +17,6 @@ from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.remembered import Remembered
 from uat_lightning.backbone.rotary import rotary_angles
 from uat_lightning.backbone.stem import ConvolutionalStem
-from uat_lightning.backbone.stream import Stream, remember, walk
 from uat_lightning.types import Pair, Sequences
 
 
@@ -63,7 +64,7 @@ class DualStreamTransformer(Backbone):
         self.text_in = nn.Embedding(vocabulary_size, width)
         self.text_positions = nn.Parameter(0.02 * torch.randn(canvas, width))
         self.audio_time, self.text_time = TimeEmbedding(width), TimeEmbedding(width)
-        self.blocks = nn.ModuleList(
+        self.blocks: Sequence[DualStreamBlock] = nn.ModuleList(  # type: ignore[assignment]
             DualStreamBlock(width, heads, int(expansion * width), modulation_rank) for _ in range(depth)
         )
         self.audio_head, self.text_head = AudioHead(width, latent_width), TextHead(width, vocabulary_size)
@@ -92,7 +93,7 @@ class DualStreamTransformer(Backbone):
         if not self.coupling.isolates:
             return super().given_text(text, t)
         embedded, condition = self._embed(text.values), self._text_condition(t)
-        memories = remember(self._streams("text"), embedded, condition, None, text.mask)
+        memories = remember(self.blocks, "text", embedded, condition, None, text.mask)
         return Remembered(self.audio_alone, text.mask, t, memories)
 
     def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided[TextPrediction]:
@@ -100,7 +101,7 @@ class DualStreamTransformer(Backbone):
         if not self.coupling.isolates:
             return super().given_audio(audio, t, captions)
         heard, condition = self._hear(audio), self.audio_time(t)
-        once = remember(self._streams("audio"), heard, condition, self._angles(audio), audio.mask)
+        once = remember(self.blocks, "audio", heard, condition, self._angles(audio), audio.mask)
         memories = [memory.repeat(captions) for memory in once]
         return Remembered(self.text_alone, audio.mask.repeat(captions, 1), t.repeat(captions), memories)
 
@@ -109,7 +110,7 @@ class DualStreamTransformer(Backbone):
         text_mask = given.mask & self.coupling.reads(Pair(t, given.t)).audio[:, None]
         readable = torch.cat([audio.mask, text_mask], dim=1)
         x, condition = self._hear(audio), self.audio_time(t)
-        x, _ = walk(self._streams("audio"), x, condition, self._angles(audio), readable, given.memories)
+        x, _ = walk(self.blocks, "audio", x, condition, self._angles(audio), readable, given.memories)
         out: Tensor = self.audio_head(x, condition)
         return out
 
@@ -118,12 +119,9 @@ class DualStreamTransformer(Backbone):
         audio_mask = given.mask & self.coupling.reads(Pair(given.t, t)).text[:, None]
         readable = torch.cat([text.mask, audio_mask], dim=1)
         x, condition = self._embed(text.values), self._text_condition(t)
-        x, _ = walk(self._streams("text"), x, condition, None, readable, given.memories)
+        x, _ = walk(self.blocks, "text", x, condition, None, readable, given.memories)
         out: TextPrediction = self.text_head(x)
         return out
-
-    def _streams(self, side: str) -> list[Stream]:
-        return [getattr(block, side) for block in self.blocks]
 
     def _text_condition(self, t: Tensor) -> Tensor:
         embedded: Tensor = self.text_time((t > 0).float())

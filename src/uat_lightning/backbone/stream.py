@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -112,36 +110,11 @@ class Stream(nn.Module):
         key, value = (torch.cat(parts, dim=2) for parts in zip(*memories, strict=True))
         return self.update(x, attention(asked.query, key, value, readable), *how), asked.memory
 
+    def told(self, x: Tensor, condition: Tensor, angles: Tensor | None) -> Memory:
+        """Return what this stream gives others to read; arguments as for ``alone``."""
+        return self.ask(x, self.modulation(condition)[0], angles).memory
+
     def update(self, x: Tensor, attended: Tensor, attend: Modulated, feed: Modulated) -> Tensor:
         """Add what attention brought (rows, heads, positions, head width), then what the feed-forward network makes."""
         x = torch.addcmul(x, attend.gate, self.attention_out(rearrange(attended, "b h n c -> b n (h c)")))
         return torch.addcmul(x, feed.gate, self.feed_forward(feed.enter(self.norm(x))))
-
-
-def walk(
-    streams: Sequence[Stream],
-    x: Tensor,
-    condition: Tensor,
-    angles: Tensor | None,
-    readable: Tensor,
-    others: Sequence[Memory] | None = None,
-) -> tuple[Tensor, list[Memory]]:
-    """Take one modality through all blocks while the other one does not change; arguments as for ``Stream.alone``.
-
-    Returns:
-        The hidden states, and what each block's stream gives others to read.
-    """
-    memories = []
-    for stream, other in zip(streams, others or repeat(None), strict=False):
-        x, memory = stream.alone(x, condition, angles, readable, other)
-        memories.append(memory)
-    return x, memories
-
-
-def remember(
-    streams: Sequence[Stream], x: Tensor, condition: Tensor, angles: Tensor | None, readable: Tensor
-) -> list[Memory]:
-    """Return what one modality gives others to read in every block; its states behind the last are not computed."""
-    x, memories = walk(streams[:-1], x, condition, angles, readable)
-    last = streams[-1]
-    return [*memories, last.ask(x, last.modulation(condition)[0], angles).memory]

@@ -91,6 +91,17 @@ class AudioTextDataModule(PlannedDataModule):
                 return self._source(share.corpus, split)
         raise ValueError(f"no corpus has {split} clips: there are {', '.join(self.split_names) or 'none'}")
 
+    def sources(self) -> dict[str, dict[str, Source]]:
+        """Return the clips of each split, by the names of their corpora."""
+        return {
+            split: {
+                name: self._source(share.corpus, split)
+                for name, share in self.corpora.items()
+                if split in share.corpus.split_names
+            }
+            for split in self.split_names
+        }
+
     def _source(self, corpus: Corpus, split: str) -> Source:
         return corpus.source(split, self.codec.sample_rate, self.codec.channels)
 
@@ -130,8 +141,7 @@ class AudioTextDataModule(PlannedDataModule):
         """
         if not self.folder.exists():
             with contextlib.contextmanager(make_folder)(self.folder) as folder:
-                sources = [(self._source(corpus, "train"), count) for corpus, count in self._fitted_on()]
-                fit_parts(sources, self.codec, self.tokenizer, self.workers)
+                self.fit()
                 self.codec.save(folder / "codec.safetensors")
                 self.tokenizer.save(folder)
         missing = {name: share for name, share in self.corpora.items() if not self.folder_of(name).exists()}
@@ -139,6 +149,11 @@ class AudioTextDataModule(PlannedDataModule):
             self._load_parts()
         for name, share in missing.items():
             self._encode(name, share.corpus)
+
+    def fit(self) -> None:
+        """Fit codec and tokenizer where they need it."""
+        sources = [(self._source(corpus, "train"), count) for corpus, count in self._fitted_on()]
+        fit_parts(sources, self.codec, self.tokenizer, self.workers)
 
     def _encode(self, name: str, corpus: Corpus) -> None:
         with contextlib.contextmanager(make_folder)(self.folder_of(name)) as folder:

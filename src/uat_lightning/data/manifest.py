@@ -125,6 +125,10 @@ class ManifestSource(Source):
         waveform = read_audio(entry.file, self.sample_rate, self.channels, entry.start, entry.end, self.longest)
         return CaptionedAudio(entry.uid, waveform, entry.captions)
 
+    def uid(self, index: int) -> str:
+        """Return the name of a clip."""
+        return self.entries[index].uid
+
 
 def read_manifest(file: Path, root: Path) -> Listing:
     """Read a manifest.

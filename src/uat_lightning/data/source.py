@@ -38,3 +38,7 @@ class Source(ABC):
         Raises:
             ValueError: If the clip cannot be used; the message names it and says why.
         """
+
+    def uid(self, index: int) -> str:
+        """Return the name of a clip without reading it; its number where a source cannot tell."""
+        return str(index)

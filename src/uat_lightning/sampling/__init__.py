@@ -27,8 +27,9 @@ from uat_lightning.sampling.schedules import (
     ShiftedSchedule,
     UniformSchedule,
 )
-from uat_lightning.sampling.solvers import AdamsBashforth, Euler, Heun, Midpoint, ODESolver, Solver
+from uat_lightning.sampling.solvers import AdamsBashforth, Euler, FixedPoint, Heun, Midpoint, ODESolver, Solver
 from uat_lightning.sampling.text_sampler import StepwiseSampler, TextSampler
+from uat_lightning.sampling.windows import Windows
 
 __all__ = [
     "AdamsBashforth",
@@ -48,6 +49,7 @@ __all__ = [
     "Evaluations",
     "ExactCount",
     "FirstHitting",
+    "FixedPoint",
     "Guidance",
     "GuidedLogits",
     "GuidedVelocity",
@@ -71,4 +73,5 @@ __all__ = [
     "TextSampler",
     "UniformSchedule",
     "Unsure",
+    "Windows",
 ]

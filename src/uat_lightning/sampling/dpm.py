@@ -120,6 +120,11 @@ class DPMSolver3MSDE(DPMSolver):
             raise ValueError(f"eta must not be negative, got {eta}")
         self.eta = eta
 
+    @property
+    def adds_noise(self) -> bool:
+        """Whether noise is renewed."""
+        return self.eta > 0
+
     def step(
         self, latents: Tensor, clean: Tensor, past: list[tuple[float, Tensor]], step: Step, noise: Noise | None
     ) -> Tensor:

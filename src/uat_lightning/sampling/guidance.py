@@ -200,6 +200,7 @@ class GuidedVelocity:
         guidance: How to mix the two.
         process: What the network predicts, and at which noise levels.
         null_t: Noise level of the null side: 1 for masked canvases, 0 for captions (negative prompts).
+        text_t: Noise level of each row's text, (rows,): 1 where its canvas is masked; 0 for all where None.
     """
 
     backbone: Backbone
@@ -209,6 +210,7 @@ class GuidedVelocity:
     guidance: Guidance
     process: ContinuousProcess = field(default_factory=RectifiedFlow)
     null_t: float = 1.0
+    text_t: Tensor | None = None
 
     def __call__(self, latents: Tensor, t: float) -> Tensor:
         """Return the process's prediction for latents (rows, frames, channels) at noise level t."""
@@ -221,10 +223,15 @@ class GuidedVelocity:
 
     @cached_property
     def _conditional(self) -> OneSided[Tensor]:
-        return self.backbone.given_text(self.text, torch.zeros_like(self.lengths, dtype=torch.float32))
+        return self.backbone.given_text(self.text, self._text_times)
 
     @cached_property
     def _both(self) -> OneSided[Tensor]:
         """The condition and, below it, the null side."""
+        null = torch.full_like(self._text_times, self.null_t)
+        return self.backbone.given_text(self.text.followed_by(self.null), torch.cat([self._text_times, null]))
+
+    @property
+    def _text_times(self) -> Tensor:
         zeros = torch.zeros_like(self.lengths, dtype=torch.float32)
-        return self.backbone.given_text(self.text.followed_by(self.null), torch.cat([zeros, zeros + self.null_t]))
+        return zeros if self.text_t is None else self.text_t

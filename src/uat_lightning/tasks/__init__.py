@@ -4,10 +4,11 @@ from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.choice import Choice, MinimumBayesRisk, MostLikely, Utility, WordOverlap
 from uat_lightning.tasks.chosen import ChosenCaption, ChosenGenerate
-from uat_lightning.tasks.edit import Edit
+from uat_lightning.tasks.edit import Edit, Edited
 from uat_lightning.tasks.generate import Generate
 from uat_lightning.tasks.imagine import Imagine
 from uat_lightning.tasks.infill import Infill
+from uat_lightning.tasks.region import Region, SoftMask, Spans
 from uat_lightning.tasks.score import PerToken, PointwiseInformation, Score
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ChosenCaption",
     "ChosenGenerate",
     "Edit",
+    "Edited",
     "Generate",
     "Imagine",
     "Infill",
@@ -24,7 +26,10 @@ __all__ = [
     "Parts",
     "PerToken",
     "PointwiseInformation",
+    "Region",
     "Score",
+    "SoftMask",
+    "Spans",
     "Utility",
     "WordOverlap",
 ]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uat_lightning.metrics.captions import tokenize
+from uat_lightning.metrics.captioning import plain_words
 from uat_lightning.text import Tokenizer
 
 BLANK = re.compile(r"_{2,}")
@@ -38,7 +38,7 @@ class Blanks:
             raise ValueError(f"nothing to fill in: write ___ where words are missing in {text[:60]!r}")
         given = [_middle(stretch, tokenizer) if place else _start(stretch, tokenizer)
                  for place, stretch in enumerate(stretches)]  # fmt: skip
-        blanks = cls(given, [tokenize(tokenizer.text(ids)) for ids in given])
+        blanks = cls(given, [plain_words(tokenizer.text(ids)) for ids in given])
         least, room = blanks.words + len(stretches) - 1, tokenizer.canvas - 1
         if least > room:
             raise ValueError(f"the given words and blanks need at least {least} tokens, {room} fit: {text[:60]!r}")
@@ -72,7 +72,7 @@ class Blanks:
     def kept_in(self, text: str) -> bool:
         """Say whether a text has all given words, whole, and a word or more in each blank."""
         pattern = r"(?:\S+ )+".join(f"{re.escape(words)} " if words else "" for words in self.said)
-        return re.fullmatch(pattern, tokenize(text) + " ") is not None
+        return re.fullmatch(pattern, plain_words(text) + " ") is not None
 
 
 def _start(stretch: str, tokenizer: Tokenizer) -> list[int]:

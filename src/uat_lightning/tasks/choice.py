@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from uat_lightning.metrics.captions import tokenize
+from uat_lightning.metrics.captioning import plain_words
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.score import PerToken, Score
 from uat_lightning.types import Sequences
@@ -70,7 +70,7 @@ class WordOverlap(Utility):
 
     def between(self, captions: Sequence[str]) -> Tensor:
         """Return the mean F1 of n-grams of every pair; symmetric, 1 for equal captions."""
-        counted = [[_ngrams(tokenize(text).split(), n) for n in range(1, self.longest + 1)] for text in captions]
+        counted = [[_ngrams(plain_words(text).split(), n) for n in range(1, self.longest + 1)] for text in captions]
         rows = [[_mean_f1(ours, theirs) for theirs in counted] for ours in counted]
         return torch.tensor(rows, dtype=torch.float64)
 

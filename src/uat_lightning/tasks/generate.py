@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from uat_lightning.diffusion import RectifiedFlow, converted, rescaled, same_level
-from uat_lightning.sampling import Euler, Guidance, GuidedVelocity, RescaledGuidance, Solver
+from uat_lightning.diffusion import RectifiedFlow, rescaled, same_level
+from uat_lightning.sampling import Euler, Guidance, RescaledGuidance, Solver
 from uat_lightning.tasks.base import Parts, gaussian, generators
+from uat_lightning.tasks.velocity import text_velocity
 from uat_lightning.types import Sequences
 
 
@@ -26,8 +27,7 @@ class Generate:
     def __init__(
         self, solver: Solver | None = None, guidance: Guidance | None = None, negative: str | None = None
     ) -> None:
-        if negative is not None and guidance is not None and guidance.scale == 1:
-            raise ValueError("guidance of scale 1 does not lead away from anything: leave out the negative caption")
+        check_negative(guidance, negative)
         self.solver, self.guidance, self.negative = (
             solver or Euler(50),
             guidance or RescaledGuidance(4.0, rescale=0.9),
@@ -79,17 +79,20 @@ class Generate:
             start: Noise level of the process, above 0, up to 1.
             sources: One generator per row, for solvers that add noise; torch's default where None.
         """
+        parts.read(captions)
         flow, lengths = RectifiedFlow(), noisy.lengths.tolist()
-        velocity = converted(self._prediction(parts, noisy.lengths, captions), parts.process, flow)
+        velocity = text_velocity(parts, noisy.lengths, captions, self.guidance, self.negative)
         noise = sources and (lambda: gaussian(lengths, noisy.values.shape[-1], sources, parts.device).values)
         latents = rescaled(noisy.values, parts.process, start, flow)
         level = same_level(parts.process, flow, start)
         return Sequences(self.solver.solve(velocity, latents, level, noise=noise or None), noisy.lengths)
 
-    def _prediction(self, parts: Parts, lengths: Tensor, captions: Sequence[str]) -> GuidedVelocity:
-        text, rows = parts.read(captions), len(captions)
-        guidance = self.guidance.begin()
-        if self.negative is None:
-            return GuidedVelocity(parts.backbone, lengths, text, parts.masked_canvas(rows), guidance, parts.process)
-        null = parts.read([self.negative] * rows)
-        return GuidedVelocity(parts.backbone, lengths, text, null, guidance, parts.process, null_t=0.0)
+
+def check_negative(guidance: Guidance | None, negative: str | None) -> None:
+    """See that guidance leads away from a negative caption.
+
+    Raises:
+        ValueError: If there is one and guidance of scale 1.
+    """
+    if negative is not None and guidance is not None and guidance.scale == 1:
+        raise ValueError("guidance of scale 1 does not lead away from anything: leave out the negative caption")

@@ -4,6 +4,26 @@ from uat_lightning.text.base import TextEncoder, Tokenizer
 from uat_lightning.text.byte_pair import BytePairTokenizer
 from uat_lightning.text.embedding import LearnedEmbedding
 from uat_lightning.text.hugging_face import HuggingFaceTokenizer
+from uat_lightning.text.instruction import Add, Alter, Instruction, Remove, Replace, read_instruction
+from uat_lightning.text.phrases import Phrase, Phrases
+from uat_lightning.text.pointing import Pointing, WordPointing
 from uat_lightning.text.t5 import T5Encoder
 
-__all__ = ["BytePairTokenizer", "HuggingFaceTokenizer", "LearnedEmbedding", "T5Encoder", "TextEncoder", "Tokenizer"]
+__all__ = [
+    "Add",
+    "Alter",
+    "BytePairTokenizer",
+    "HuggingFaceTokenizer",
+    "Instruction",
+    "LearnedEmbedding",
+    "Phrase",
+    "Phrases",
+    "Pointing",
+    "Remove",
+    "Replace",
+    "T5Encoder",
+    "TextEncoder",
+    "Tokenizer",
+    "WordPointing",
+    "read_instruction",
+]

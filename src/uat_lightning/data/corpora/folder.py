@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from uat_lightning.data.audio import READABLE
+from uat_lightning.data.audio.container import EXTENSIONS
 from uat_lightning.data.clips import Clips
 from uat_lightning.data.corpus import ListedCorpus
 from uat_lightning.data.manifest import Entry, Listing, make_entry, read_manifest
@@ -89,6 +90,8 @@ def find_pairs(root: Path) -> Listing:
     for file in _sound_files(root):
         captions = file.with_suffix(".txt")
         try:
+            if file.suffix.lower() not in READABLE:
+                raise ValueError(f"{file.relative_to(root)} is not read here: pip install 'uat-lightning[video]'")
             if not captions.is_file():
                 raise ValueError(f"{file.relative_to(root)} has no {captions.name} beside it")
             listing.add(make_entry(file, root, read_text(captions).split("\n")))
@@ -101,7 +104,7 @@ def _sound_files(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in READABLE:
+            if not name.startswith(".") and Path(name).suffix.lower() in READABLE | EXTENSIONS:
                 yield Path(folder, name)
 
 

@@ -1,0 +1,1 @@
+"""Scores of generated and edited audio: pure functions, and metrics that are right on several ranks."""

@@ -1,0 +1,29 @@
+"""Scores of captions: pure functions over texts, and a ``torchmetrics`` metric that is right on several ranks."""
+
+from uat_lightning.metrics.captioning.java_treebank import JavaTreebank
+from uat_lightning.metrics.captioning.meteor import Meteor
+from uat_lightning.metrics.captioning.metric import CaptionMetric
+from uat_lightning.metrics.captioning.ngrams import Bleu, CiderD, RougeL
+from uat_lightning.metrics.captioning.scores import CaptionScorer, CaptionScores, NotComputable
+from uat_lightning.metrics.captioning.scoring import caption_scores, quick_scorers
+from uat_lightning.metrics.captioning.variety import Variety
+from uat_lightning.metrics.captioning.words import AlreadySplit, Treebank, Words, plain_words
+
+__all__ = [
+    "AlreadySplit",
+    "Bleu",
+    "CaptionMetric",
+    "CaptionScorer",
+    "CaptionScores",
+    "CiderD",
+    "JavaTreebank",
+    "Meteor",
+    "NotComputable",
+    "RougeL",
+    "Treebank",
+    "Variety",
+    "Words",
+    "caption_scores",
+    "plain_words",
+    "quick_scorers",
+]

@@ -1,0 +1,88 @@
+"""BLEU, ROUGE-L and CIDEr-D by the scorers of ``pycocoevalcap``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pycocoevalcap.bleu.bleu import Bleu as CocoBleu
+from pycocoevalcap.cider.cider import Cider as CocoCider
+from pycocoevalcap.rouge.rouge import Rouge as CocoRouge
+
+from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, CaptionScores, NotComputable
+
+References = Sequence[Sequence[str]]
+
+
+def bleu(candidates: Sequence[str], references: References) -> tuple[list[float], list[list[float]]]:
+    """Return BLEU-1 to BLEU-4 (Papineni et al. 2002) of a corpus and, for each of the four, of every caption; 0 to 1.
+
+    The corpus score pools n-gram counts over all captions; the length of a reference is that closest to the caption's,
+    the shorter of two.
+
+    Args:
+        candidates: Words of each caption, separated by blanks.
+        references: Words of the true captions of each clip.
+    """
+    corpus, single = CocoBleu(4).compute_score(*_by_clip(candidates, references), verbose=0)
+    return [float(value) for value in corpus], [[float(value) for value in values] for values in single]
+
+
+def rouge_l(candidates: Sequence[str], references: References) -> list[float]:
+    """Return ROUGE-L (Lin 2004) of every caption with beta 1.2, 0 to 1; arguments as of ``bleu``.
+
+    Precision and recall are each the best over the references.
+    """
+    return [float(value) for value in CocoRouge().compute_score(*_by_clip(candidates, references))[1]]
+
+
+def cider_d(candidates: Sequence[str], references: References) -> list[float]:
+    """Return CIDEr-D (Vedantam et al. 2015) of every caption, 0 to 10; arguments as of ``bleu``.
+
+    The words' weights come from the references of this corpus: figures compare between captions of the same clips only.
+    For a single clip all weights, and thus the score, are 0.
+    """
+    return [float(value) for value in CocoCider().compute_score(*_by_clip(candidates, references))[1]]
+
+
+class Bleu(CaptionScorer):
+    """BLEU-1 to BLEU-4, see ``bleu``."""
+
+    names = ("bleu_1", "bleu_2", "bleu_3", "bleu_4")
+
+    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+        """Score a corpus."""
+        together, single = bleu(corpus.words.candidates, corpus.words.references)
+        return CaptionScores(dict(zip(self.names, together, strict=True)), dict(zip(self.names, single, strict=True)))
+
+
+class RougeL(CaptionScorer):
+    """The mean of ``rouge_l``."""
+
+    names = ("rouge_l",)
+
+    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+        """Score a corpus."""
+        return mean_of("rouge_l", rouge_l(corpus.words.candidates, corpus.words.references))
+
+
+class CiderD(CaptionScorer):
+    """The mean of ``cider_d``."""
+
+    names = ("cider_d",)
+
+    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+        """Score a corpus of two clips or more."""
+        if len(corpus.words) < 2:
+            raise NotComputable("a single clip gives no word weights: score two clips or more together")
+        return mean_of("cider_d", cider_d(corpus.words.candidates, corpus.words.references))
+
+
+def mean_of(name: str, values: Sequence[float]) -> CaptionScores:
+    """Return the scores of single captions with their mean under one name."""
+    return CaptionScores({name: float(np.mean(values))}, {name: list(values)})
+
+
+def _by_clip(candidates: Sequence[str], references: References) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    true = {clip: list(texts) for clip, texts in enumerate(references)}
+    return true, {clip: [text] for clip, text in enumerate(candidates)}

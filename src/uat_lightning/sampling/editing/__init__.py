@@ -1,0 +1,22 @@
+"""Editing methods: from source latents to others, under the texts of both."""
+
+from uat_lightning.sampling.editing.base import EditingMethod
+from uat_lightning.sampling.editing.edit_friendly import EditFriendlyInversion
+from uat_lightning.sampling.editing.flow_edit import FlowEdit
+from uat_lightning.sampling.editing.inversion import Interpolation, Inversion, RFInversion
+from uat_lightning.sampling.editing.sdedit import Inpainting, SDEdit, Variation
+from uat_lightning.sampling.editing.text_flow import Confined, TextFlow
+
+__all__ = [
+    "Confined",
+    "EditFriendlyInversion",
+    "EditingMethod",
+    "FlowEdit",
+    "Inpainting",
+    "Interpolation",
+    "Inversion",
+    "RFInversion",
+    "SDEdit",
+    "TextFlow",
+    "Variation",
+]

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from java_here import needs_java, needs_proc, processes_with
+from uat_lightning.metrics.captioning import Meteor, caption_scores, quick_scorers
+from uat_lightning.metrics.captioning.java import JavaProgram, _encoded, java_version
+from uat_lightning.metrics.captioning.java_treebank import JavaTreebank
+from uat_lightning.metrics.captioning.meteor import MeteorProgram
+from uat_lightning.metrics.captioning.scores import NotComputable
+
+WORKING = """
+import sys, threading
+from uat_lightning.metrics.captioning.meteor import meteor
+print("started", flush=True)
+meteor(["a dog barks loudly"] * 100_000, [["a loud dog barks"] * 5] * 100_000)
+"""
+
+
+def descendants(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def wait_until(condition, seconds: float = 60) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.1)
+    return condition()
+
+
+@needs_java
+@needs_proc
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("who", ["the process", "its group"])
+def test_a_run_that_is_killed_while_java_works_leaves_no_process(how, who):
+    mark = f"UAT_KILL_TEST_{os.getpid()}_{how}_{len(who)}"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), mark: "1"}
+    run = subprocess.Popen(
+        [sys.executable, "-c", WORKING], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    assert run.stdout is not None
+    assert run.stdout.readline() == b"started\n"
+    assert wait_until(lambda: sum("meteor-1.5.jar" in line for line in processes_with(mark).values()) == 2)
+    assert len(processes_with(mark)) == 3  # the run, the keeper, java
+    (os.kill if who == "the process" else os.killpg)(run.pid, how)
+    run.wait(60)
+    run.stdout.close()
+    assert wait_until(lambda: not processes_with(mark), 20), processes_with(mark)
+
+
+@needs_java
+@needs_proc
+def test_java_dies_with_its_keeper_and_the_asker_hears_of_it():
+    with MeteorProgram() as program:
+        keeper = program.process_id
+        assert wait_until(lambda: len(descendants(keeper)) == 1)
+        (java,) = descendants(keeper)
+        os.kill(keeper, signal.SIGKILL)
+        assert wait_until(lambda: not Path(f"/proc/{java}/cmdline").exists(), 20)
+        with pytest.raises(NotComputable, match="METEOR ended early"):
+            program.score(["a"], [["b"]])
+
+
+@needs_java
+def test_what_takes_too_long_is_not_computed_and_leaves_no_child():
+    found = caption_scores(["a dog"], [["a dog"]], [Meteor(seconds=0.2)])
+    assert found.not_computed == {"meteor": "METEOR gave no answer within 0.2 seconds"}
+    with pytest.raises(NotComputable, match="the Treebank tokenizer gave no answer within"):
+        JavaTreebank(seconds=0.01).split(["a dog"])
+    assert subprocess._active == []
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@needs_java
+@pytest.mark.parametrize("use", [lambda java: java.finish([]), lambda java: java.ask("a line")])
+def test_a_program_that_fails_says_what_java_said(use):
+    complaint = r"the program ended early: Error: .*nowhere\.Nothing"
+    with JavaProgram("the program", ["nowhere.Nothing"], 60) as java, pytest.raises(NotComputable, match=complaint):
+        use(java)
+
+
+def test_without_java_the_scores_that_need_none_are_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = caption_scores(["a dog", "rain"], [["a dog"], ["wind"]], [*quick_scorers(), Meteor()])
+    assert found.not_computed == {"meteor": "needs Java, and there is no java on the PATH"}
+    assert found.scores["cider_d"] > 0
+    with pytest.raises(NotComputable, match="no java"):
+        java_version()
+
+
+def test_a_question_is_one_line():
+    with pytest.raises(ValueError, match="one line"):
+        _encoded("two\nlines")
+
+
+@needs_java
+def test_the_version_names_itself():
+    assert "version" in java_version()
