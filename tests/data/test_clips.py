@@ -15,7 +15,7 @@ from uat_lightning.data.manifest import Entry
 
 ENTRIES = [
     Entry("a.wav", Path("/root/a.wav"), ("one", "zwölf"), 0.5, None, "", (7, 8)),
-    Entry("/else/b.wav", Path("/else/b.wav"), ("two",), 0.0, 3.0, "", (0, 0), "fs:1", ("clotho:x", "clotho:y")),
+    Entry("/else/b.wav", Path("/else/b.wav"), ("two",), 0.0, 3.0, "", (9, 0), "fs:1", ("clotho:x", "clotho:y")),
 ] * 5000
 
 

@@ -14,6 +14,7 @@ import soundfile
 
 from uat_lightning.data.audio import READABLE, read_audio
 from uat_lightning.data.corpora import AudioCaps, AudioSetCaps, Clotho, VGGSound, WavCaps
+from uat_lightning.data.corpora.audio_files import AudioFiles
 from uat_lightning.data.corpora.official import OfficialCorpus, grouped
 
 CAPTIONS = "file_name,caption_1,caption_2,caption_3,caption_4,caption_5\n"
@@ -144,6 +145,25 @@ def test_splits_and_links(tmp_path):
     assert corpus.split_names == ("train", "validation")
     assert found(corpus) == {"yt:ab_cd_ef_12:120000": "linked/Yab_cd_ef_12.wav"}
     assert corpus.splits["validation"][0].file.samefile(elsewhere / "Yabcdefghijk.wav")
+
+
+def test_large_folders_are_looked_through_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("uat_lightning.data.corpora.audio_files.AT_ONCE", 7)
+    files = AudioFiles.under(sounds(tmp_path, *(f"{number % 5}/{number:03}.WAV" for number in range(100)), "x.mp4x"))
+    assert sorted(files.stems.to_pylist()) == [f"{number:03}" for number in range(100)] and files.readable == 100
+
+
+def test_the_description_follows_lists_and_files(tmp_path):
+    root, metadata = sounds(tmp_path / "audio", *NAMES["seconds"]), lists(tmp_path / "lists", train__csv=AUDIOCAPS)
+    first = AudioCaps(str(root), metadata).description()
+    assert AudioCaps(str(root.rename(tmp_path / "moved")), metadata).description() == first
+    (tmp_path / "moved" / NAMES["seconds"][0]).write_bytes(b"other sound")
+    second = AudioCaps(str(tmp_path / "moved"), metadata).description()
+    lists(tmp_path / "lists", train__csv=AUDIOCAPS.replace("four", "4"))
+    assert (
+        len({json.dumps(each) for each in (first, second, AudioCaps(str(tmp_path / "moved"), metadata).description())})
+        == 3
+    )
 
 
 def test_clotho_names(tmp_path):

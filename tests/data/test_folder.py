@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from uat_lightning.codec import MelCodec
 from uat_lightning.data.corpora.folder import find_pairs
 from uat_lightning.data.encode import lined_up
 from uat_lightning.data.folder import FolderDataModule
+from uat_lightning.data.leakage import EvaluationClips
+from uat_lightning.data.manifest import Entry
 from uat_lightning.data.source import CaptionedAudio
 from uat_lightning.text import BytePairTokenizer
 
@@ -38,8 +41,16 @@ def module(root: Path, **settings: Any) -> FolderDataModule:
     )
 
 
+def splits_of(data: FolderDataModule) -> Mapping[str, Sequence[Entry]]:
+    return data.corpora["folder"].corpus.splits
+
+
+def described(data: FolderDataModule) -> dict[str, Any]:
+    return data.corpora["folder"].corpus.description()
+
+
 def names(data: FolderDataModule, split: str) -> set[str]:
-    return {entry.name for entry in data.corpus.splits[split]}
+    return {entry.name for entry in splits_of(data)[split]}
 
 
 @pytest.fixture
@@ -74,7 +85,7 @@ def test_the_road_to_batches(root):
     batch = next(iter(data.train_dataloader()))
     assert len(batch) == 4 and batch.generation.sum() == 2
     assert batch.clean.audio.lengths.max() <= data.codec.frames(6400)
-    assert sum(len(batch) for batch in data.val_dataloader()) == 2 * len(data.corpus.splits["validation"])
+    assert sum(len(batch) for batch in data.val_dataloader()) == 2 * len(splits_of(data)["validation"])
     text = data.tokenizer.decode(batch.clean.text.values)
     assert all(caption == "another caption" or caption.startswith("sound ") for caption in text)
 
@@ -107,13 +118,11 @@ def test_the_share_is_stable_and_never_empty(root):
 
 def test_splits_do_not_depend_on_where_the_folder_is(root):
     before = module(root)
-    kept = {split: names(before, split) for split in before.corpus.splits}
-    description = before.corpus.description()
+    kept = {split: names(before, split) for split in splits_of(before)}
+    description = described(before)
     root.rename(root.parent / "moved")
     moved = module(root.parent / "moved")
-    assert {
-        split: names(moved, split) for split in moved.corpus.splits
-    } == kept and moved.corpus.description() == description
+    assert {split: names(moved, split) for split in splits_of(moved)} == kept and described(moved) == description
 
 
 def test_parts_of_a_file_stay_on_one_side(root):
@@ -125,7 +134,7 @@ def test_parts_of_a_file_stay_on_one_side(root):
     (root / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
     data = module(root, manifest="m.jsonl", validation_share=0.4)
     assert not names(data, "train") & names(data, "validation")
-    assert all(len(entries) == 2 * len(names(data, split)) for split, entries in data.corpus.splits.items())
+    assert all(len(entries) == 2 * len(names(data, split)) for split, entries in splits_of(data).items())
 
 
 def manifest_with(root: Path, column: str, values: list[str]) -> None:
@@ -136,7 +145,7 @@ def manifest_with(root: Path, column: str, values: list[str]) -> None:
 def test_named_splits(root):
     manifest_with(root, "split", ["Train", "val", "test"])
     data = module(root, manifest="m.csv")
-    assert {split: len(clips) for split, clips in data.corpus.splits.items()} == {
+    assert {split: len(clips) for split, clips in splits_of(data).items()} == {
         "train": 4,
         "validation": 4,
         "test": 4,
@@ -152,9 +161,9 @@ def test_a_folder_without_test_clips_has_none(root):
 def test_folds(root):
     manifest_with(root, "fold", ["1", "2", "3", "4"])
     data = module(root, manifest="m.csv", validation_split="4")
-    assert [len(data.corpus.splits[split]) for split in ("train", "validation")] == [9, 3]
+    assert [len(splits_of(data)[split]) for split in ("train", "validation")] == [9, 3]
     with pytest.raises(ValueError, match=r"split or fold '5'; there are: 1, 2, 3, 4"):
-        _ = module(root, manifest="m.csv", validation_split="5").corpus.splits
+        _ = splits_of(module(root, manifest="m.csv", validation_split="5"))
 
 
 def test_a_validation_manifest_takes_its_files_out_of_training(root):
@@ -164,28 +173,28 @@ def test_a_validation_manifest_takes_its_files_out_of_training(root):
 
 
 def test_the_description_follows_files_and_captions(root):
-    first = module(root).corpus.description()
-    assert module(root).corpus.description() == first
+    first = described(module(root))
+    assert described(module(root)) == first
     (root / "00.txt").write_text("other words")
-    second = module(root).corpus.description()
+    second = described(module(root))
     os.utime(root / "01.wav", ns=(1, 1))
-    third = module(root).corpus.description()
+    third = described(module(root))
     add(root, "99.wav")
-    assert len({json.dumps(each) for each in (first, second, third, module(root).corpus.description())}) == 4
-    assert module(root, longest_file=9.0).corpus.description() != module(root).corpus.description()
+    assert len({json.dumps(each) for each in (first, second, third, described(module(root)))}) == 4
+    assert described(module(root, longest_file=9.0)) != described(module(root))
 
 
 def test_wrong_folders_are_named(tmp_path, root):
     with pytest.raises(ValueError, match=r"--data\.root"):
-        _ = module(tmp_path / "none").corpus.splits
+        _ = splits_of(module(tmp_path / "none"))
     (tmp_path / "bare").mkdir()
     with pytest.raises(ValueError, match="no usable clip"):
-        _ = module(tmp_path / "bare").corpus.splits
+        _ = splits_of(module(tmp_path / "bare"))
     add(tmp_path / "bare", "one.wav")
     with pytest.raises(ValueError, match="none is left to train on"):
-        _ = module(tmp_path / "bare").corpus.splits
+        _ = splits_of(module(tmp_path / "bare"))
     with pytest.raises(ValueError, match="validation_share"):
-        _ = module(root, validation_share=1.5).corpus.splits
+        _ = splits_of(module(root, validation_share=1.5))
 
 
 @pytest.mark.parametrize(("lengths", "shape"), [((5, 30, 9), (4, 2, 10)), ((3, 4), (1, 2, 7))])
@@ -195,3 +204,13 @@ def test_codecs_are_fitted_to_sound_without_padding(lengths, shape):
     assert tuple(rows.shape) == shape and (rows != 0).all()
     joined = np.concatenate([clip.waveform for clip in clips], 1)[:, : shape[0] * shape[2]]
     assert np.array_equal(np.concatenate(list(rows.numpy()), 1), joined)
+
+
+def test_evaluation_clips_are_left_out(root, tmp_path):
+    (tmp_path / "lists").mkdir()
+    table = "audiocap_id,youtube_id,start_time,caption\n1,abcdefghijk,0,x\n"
+    (tmp_path / "lists" / "test.csv").write_text(table)
+    add(root, "Yabcdefghijk.wav")
+    data = module(root, validation_share=0.0, evaluation=EvaluationClips(audiocaps=str(tmp_path / "lists")))
+    assert "Yabcdefghijk.wav" not in names(data, "train") and len(names(data, "train")) == 11
+    assert "Yabcdefghijk.wav" in names(module(root, validation_share=0.0), "train")

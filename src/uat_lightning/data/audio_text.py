@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from uat_lightning.codec import Codec
 from uat_lightning.data.corpus import Corpus
 from uat_lightning.data.encode import default_cache, encode, fingerprint, fit_parts, make_folder
+from uat_lightning.data.leakage import EvaluationClips, screen
 from uat_lightning.data.planned import PlannedDataModule, WeightedStore
 from uat_lightning.data.source import Source
 from uat_lightning.data.store import LatentStore
@@ -51,6 +52,7 @@ class AudioTextDataModule(PlannedDataModule):
         fit_clips: Training clips that codec and tokenizer are fitted to, of all corpora in proportion to their rows.
         workers: Processes that read and encode clips.
         cache: Folder of encoded data; ``$UAT_CACHE`` or the user's cache folder where None.
+        evaluation: Clips never to train on, beside those that one of the corpora keeps for validation and test.
         settings: Those of ``PlannedDataModule``.
     """
 
@@ -62,10 +64,14 @@ class AudioTextDataModule(PlannedDataModule):
         fit_clips: int = 2000,
         workers: int = 2,
         cache: str | None = None,
+        evaluation: EvaluationClips | None = None,
         **settings: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(codec, tokenizer, **settings)
-        self.corpora, self.fit_clips, self.workers = corpora, fit_clips, workers
+        screened = screen([share.corpus for share in corpora.values()], evaluation)
+        shares = zip(corpora.items(), screened, strict=True)
+        self.corpora = {name: replace(share, corpus=corpus) for (name, share), corpus in shares}
+        self.fit_clips, self.workers = fit_clips, workers
         self.cache = Path(cache) if cache else default_cache()
 
     @property
@@ -84,6 +90,17 @@ class AudioTextDataModule(PlannedDataModule):
             if split in share.corpus.split_names:
                 return self._source(share.corpus, split)
         raise ValueError(f"no corpus has {split} clips: there are {', '.join(self.split_names) or 'none'}")
+
+    def sources(self) -> dict[str, dict[str, Source]]:
+        """Return the clips of each split, by the names of their corpora."""
+        return {
+            split: {
+                name: self._source(share.corpus, split)
+                for name, share in self.corpora.items()
+                if split in share.corpus.split_names
+            }
+            for split in self.split_names
+        }
 
     def _source(self, corpus: Corpus, split: str) -> Source:
         return corpus.source(split, self.codec.sample_rate, self.codec.channels)
@@ -124,8 +141,7 @@ class AudioTextDataModule(PlannedDataModule):
         """
         if not self.folder.exists():
             with contextlib.contextmanager(make_folder)(self.folder) as folder:
-                sources = [(self._source(corpus, "train"), count) for corpus, count in self._fitted_on()]
-                fit_parts(sources, self.codec, self.tokenizer, self.workers)
+                self.fit()
                 self.codec.save(folder / "codec.safetensors")
                 self.tokenizer.save(folder)
         missing = {name: share for name, share in self.corpora.items() if not self.folder_of(name).exists()}
@@ -133,6 +149,11 @@ class AudioTextDataModule(PlannedDataModule):
             self._load_parts()
         for name, share in missing.items():
             self._encode(name, share.corpus)
+
+    def fit(self) -> None:
+        """Fit codec and tokenizer where they need it."""
+        sources = [(self._source(corpus, "train"), count) for corpus, count in self._fitted_on()]
+        fit_parts(sources, self.codec, self.tokenizer, self.workers)
 
     def _encode(self, name: str, corpus: Corpus) -> None:
         with contextlib.contextmanager(make_folder)(self.folder_of(name)) as folder:

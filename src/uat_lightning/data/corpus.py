@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uat_lightning.data.coverage import Coverage
@@ -73,11 +73,18 @@ class ListedCorpus(Corpus):
         return {"longest_file": self.longest_file} | {split: digest(clips) for split, clips in self.splits.items()}
 
 
-def digest(clips: Iterable[Entry]) -> str:
-    """Return 64 hexadecimal digits that change with the clips or their order."""
-    sha = hashlib.sha256()
-    for clip in clips:
-        sha.update(repr((clip.uid, clip.version, clip.captions, clip.start, clip.end)).encode())
+def digest(clips: Sequence[Entry]) -> str:
+    """Return 64 hexadecimal digits that change with the clips or their order.
+
+    Of clips whose files nobody has looked at, a thousand are, evenly spread: whoever replaces the audio of a dataset
+    replaces nearly all of it.
+    """
+    sha, step = hashlib.sha256(), max(1, len(clips) // 1000)
+    for place, clip in enumerate(clips):
+        version = clip.version
+        if not any(version) and place % step == 0:
+            version = (clip.file.stat().st_size, 0)
+        sha.update(repr((clip.uid, version, clip.captions, clip.start, clip.end)).encode())
     return sha.hexdigest()
 
 

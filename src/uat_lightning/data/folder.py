@@ -7,8 +7,6 @@ from typing import Any
 from uat_lightning.codec import Codec
 from uat_lightning.data.audio_text import AudioTextDataModule, Share
 from uat_lightning.data.corpora.folder import Folder
-from uat_lightning.data.corpus import ListedCorpus
-from uat_lightning.data.leakage import EvaluationClips, Screened
 from uat_lightning.text import Tokenizer
 
 
@@ -29,7 +27,6 @@ class FolderDataModule(AudioTextDataModule):
         validation_share: Share of the files to validate on otherwise, 0 to 1; at least one.
         longest_file: Seconds of a clip that are read; longer clips are left out and reported: name parts of them.
         longest_seconds: Seconds kept of a clip, cropped anew at each visit; all where None.
-        evaluation: Clips never to train on, whatever their files are called.
         settings: Those of ``AudioTextDataModule``.
     """
 
@@ -44,11 +41,9 @@ class FolderDataModule(AudioTextDataModule):
         validation_share: float = 0.05,
         longest_file: float = 120.0,
         longest_seconds: float | None = 10.0,
-        evaluation: EvaluationClips | None = None,
         **settings: Any,  # noqa: ANN401
     ) -> None:
         validation = (validation_manifest, validation_split, validation_share)
         folder = Folder(root, manifest, *validation, longest_file=longest_file)
-        self.corpus: ListedCorpus = Screened(folder, evaluation.lists) if evaluation else folder
-        corpora = {"folder": Share(self.corpus)}
+        corpora = {"folder": Share(folder)}
         super().__init__(codec, tokenizer, corpora=corpora, longest_seconds=longest_seconds, **settings)

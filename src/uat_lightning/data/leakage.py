@@ -70,25 +70,32 @@ def screen(corpora: Sequence[Corpus], evaluation: EvaluationClips | None = None)
         corpora: All that is trained on together. Those whose files are not listed come back as they are.
         evaluation: Further evaluation clips.
     """
-    lists = dict(evaluation.lists) if evaluation else {}
-    for corpus in corpora:
-        lists |= corpus.evaluation if isinstance(corpus, ListedCorpus) else {}
-    if not lists:
-        log.warning("no evaluation lists are known: clips of AudioCaps, Clotho or VGGSound may be trained on")
-        return list(corpora)
-    return [Screened(corpus, lists) if isinstance(corpus, ListedCorpus) else corpus for corpus in corpora]
+    listed = [corpus for corpus in corpora if isinstance(corpus, ListedCorpus)]
+    screened = {id(corpus): Screened(corpus, listed, evaluation) for corpus in listed}
+    return [screened.get(id(corpus), corpus) for corpus in corpora]
 
 
 class Screened(ListedCorpus):
-    """A corpus without evaluation clips among those to train on.
+    """A corpus without evaluation clips among those to train on; nothing is read before its clips are asked for.
 
     Args:
         corpus: The corpus.
-        lists: Keys of evaluation clips by name of their list (``data/identity.py``).
+        together: All corpora that it is trained on together with; their validation and test clips are left out.
+        evaluation: Further evaluation clips.
     """
 
-    def __init__(self, corpus: ListedCorpus, lists: Mapping[str, Keys]) -> None:
-        self.corpus, self.lists, self.longest_file = corpus, lists, corpus.longest_file
+    def __init__(
+        self, corpus: ListedCorpus, together: Sequence[ListedCorpus] = (), evaluation: EvaluationClips | None = None
+    ) -> None:
+        self.corpus, self.together, self.further, self.longest_file = corpus, together, evaluation, corpus.longest_file
+
+    @functools.cached_property
+    def lists(self) -> dict[str, Keys]:
+        """Keys of evaluation clips by name of their list."""
+        lists = dict(self.further.lists) if self.further else {}
+        for corpus in (self.corpus, *self.together):
+            lists |= corpus.evaluation
+        return lists
 
     @property
     def splits(self) -> Mapping[str, Sequence[Entry]]:
@@ -114,7 +121,7 @@ class Screened(ListedCorpus):
         kept, counts = _clean(clips, self.lists)
         if not kept.all():
             name = type(self.corpus).__name__
-            log.warning("%s train: %d clips left out, %s", name, (~kept).sum(), _said(counts))
+            log.warning("%s train: %d evaluation clips left out: %s", name, (~kept).sum(), _said(counts))
             if not kept.any():
                 raise ValueError(f"{name}: all {len(kept)} training clips are evaluation clips ({_said(counts)})")
             coverage = _filtered(coverage, clips, kept)

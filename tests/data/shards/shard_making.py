@@ -8,16 +8,16 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from toy_training import ToneData, Tones
+from toy_training import ToneCorpus, ToneData, Tones
 from uat_lightning.callbacks import ShardWriter
 from uat_lightning.data.shards.clips import ClipsForShards
 from uat_lightning.encoding import Encoding
 
 
-class BrokenTones(ToneData):
+class BrokenTones(ToneCorpus):
     """Tones of which some cannot be read or have no caption."""
 
-    def source(self, split: str) -> Tones:
+    def source(self, split: str, sample_rate: int, channels: int) -> Tones:
         return Tones(self.counts[split], broken=(1, 6), silent=(3,))
 
 

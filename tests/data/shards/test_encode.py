@@ -63,7 +63,7 @@ def test_a_finished_folder_is_left_as_it_is(undisturbed: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("option", "named"),
     [
-        ("--data.train_clips=21", "counts, data"),
+        ("--data.train_clips=21", "corpora, counts"),
         ("--clips_per_shard=5", "clips_per_shard"),
         ("--long_files=FirstSeconds", "long_files"),
         ("--data.codec.init_args.patch=4", "codec"),
@@ -106,7 +106,7 @@ def test_real_clips_too(shared: Path, tmp_path: Path):
         run(tmp_path, name, *data, "--clips_per_shard=5", *processes)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
     told = json.loads((tmp_path / "one" / "meta.json").read_text())
-    assert told["splits"] == {"train": {"Folder": 18}, "validation": {"Folder": 6}}
+    assert told["splits"] == {"train": {"folder": 18}, "validation": {"folder": 6}}
     assert told["frames"] > 24 * 50
 
 

@@ -12,6 +12,7 @@ import torch
 from shard_making import BrokenTones, make_shards
 
 from toy_training import CANVAS, ToneData, Tones
+from uat_lightning.data.audio_text import Share
 from uat_lightning.data.shards import latents, names
 from uat_lightning.data.shards.long_files import FirstSeconds, Whole, Windows
 from uat_lightning.data.shards.store import ShardFolder, ShardStore
@@ -68,7 +69,7 @@ def test_a_store_travels_to_other_processes_and_reads_there(store: ShardStore):
 
 
 def test_the_tars_are_plain_and_their_members_are_numpy_files(made: Path, store: ShardStore):
-    with tarfile.open(made / "shards" / "train-ToneData-000001.tar") as archive:
+    with tarfile.open(made / "shards" / "train-tones-000001.tar") as archive:
         found = archive.getmembers()
         assert [member.name for member in found] == [f"tone-{number}.npy" for number in (4, 5, 6, 7)]
         assert {(member.mtime, member.uid, member.gid, member.mode) for member in found} == {(0, 0, 0, 0o644)}
@@ -81,7 +82,7 @@ def test_the_tars_are_plain_and_their_members_are_numpy_files(made: Path, store:
 
 def test_meta_tells_what_the_latents_are(made: Path, store: ShardStore):
     told = json.loads((made / "shards" / "meta.json").read_text())
-    assert told["splits"] == {"train": {"ToneData": 10}, "validation": {"ToneData": 5}}
+    assert told["splits"] == {"train": {"tones": 10}, "validation": {"tones": 5}}
     assert told["made_of"]["codec"]["class_path"].endswith("MelCodec")
     assert told["made_of"]["long_files"]["class_path"].endswith("Whole")
     assert told["frames_per_second"] == 15.625
@@ -94,7 +95,7 @@ def test_meta_tells_what_the_latents_are(made: Path, store: ShardStore):
 
 
 def test_clips_that_cannot_be_used_are_listed_and_the_others_kept(tmp_path: Path):
-    writer = make_shards(tmp_path / "shards", BrokenTones(tmp_path / "cache"))
+    writer = make_shards(tmp_path / "shards", ToneData(tmp_path / "cache", corpora={"broken": Share(BrokenTones())}))
     listed = [json.loads(line) for line in (tmp_path / "shards" / "skipped.jsonl").read_text().splitlines()]
     assert [(each["split"], each["clip"]) for each in listed] == [
         ("train", 1),
@@ -105,15 +106,16 @@ def test_clips_that_cannot_be_used_are_listed_and_the_others_kept(tmp_path: Path
     ]
     assert listed[0]["reason"] == "tone 1 cannot be read"
     assert listed[1]["reason"] == "tone-3 has no caption"
-    assert writer.written.splits == {"train": {"BrokenTones": 7}, "validation": {"BrokenTones": 3}}
+    assert writer.written.splits == {"train": {"broken": 7}, "validation": {"broken": 3}}
     assert writer.written.skipped == 5
 
 
 def test_no_usable_clip_is_an_error(tmp_path: Path):
-    data = BrokenTones(tmp_path / "cache", train=10)
-    data.source = lambda split: Tones(2, broken=(0, 1)) if split else None
-    with pytest.raises(ValueError, match="no usable clip among 2"):
-        make_shards(tmp_path / "shards", data)
+    data = ToneData(tmp_path / "cache", corpora={"broken": Share(BrokenTones(10, 10))})
+    make_shards(tmp_path / "shards", data)
+    data.corpora["broken"].corpus.source = lambda *where: Tones(10, broken=tuple(range(10)))
+    with pytest.raises(ValueError, match=r"no usable clip among 20\. tone 0 cannot be read"):
+        make_shards(tmp_path / "others", data)
 
 
 def test_long_clips_become_windows_with_all_of_their_captions(tmp_path: Path):
@@ -146,7 +148,7 @@ def test_policies_for_long_files():
 @pytest.mark.parametrize("together", [1, 7])
 def test_clips_encoded_together_are_bit_for_bit_those_encoded_alone(tmp_path: Path, together: int, made: Path):
     make_shards(tmp_path / "shards", ToneData(tmp_path / "cache"), samples_at_once=1, together=together)
-    for name in ("train-ToneData-000000.tar", "train-ToneData-000002.tar", "validation-ToneData-000000.tar"):
+    for name in ("train-tones-000000.tar", "train-tones-000002.tar", "validation-tones-000000.tar"):
         assert (tmp_path / "shards" / name).read_bytes() == (made / "shards" / name).read_bytes()
 
 

@@ -44,7 +44,7 @@ class AudioFiles:
         """
         if not root.is_dir():
             raise ValueError(f"no folder {root}: name the folder of the sound files")
-        found = tqdm(_walk(root), desc=f"Looking through {root}", unit=" files", leave=False, delay=2.0)
+        found = iter(tqdm(_walk(root), desc=f"Looking through {root}", unit=" files", leave=False, delay=2.0))
         chunks = iter(lambda: list(itertools.islice(found, AT_ONCE)), [])
         names = pa.chunked_array([pa.array(chunk, pa.string()) for chunk in chunks], pa.string())
         if not len(names):

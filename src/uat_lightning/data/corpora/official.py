@@ -119,6 +119,7 @@ class OfficialCorpus(ListedCorpus):
         self._check_found(files, coverage)
         found = {split: [table for table in some if table.num_rows] for split, some in tables.items()}
         splits = {split: Clips(self.audio, _merged(some)) for split, some in found.items() if some}
+        pa.default_memory_pool().release_unused()
         return splits, tuple(coverage), keys
 
     def _check_found(self, files: AudioFiles, coverage: Sequence[Coverage]) -> None:

@@ -23,12 +23,11 @@ import pyarrow.parquet as pq
 from uat_lightning.data.shards import index, meta
 from uat_lightning.data.shards.draft import Draft
 from uat_lightning.data.shards.index import SCHEMA
-from uat_lightning.data.shards.meta import Meta, Shard, read_meta
+from uat_lightning.data.shards.meta import PARTS, Meta, Shard, read_meta
 from uat_lightning.data.shards.moments import Moments
 from uat_lightning.data.shards.spans import Span, spans
 
 SKIPPED = "skipped.jsonl"
-PARTS = "parts"
 WORK, ORDER, CLAIM = ".build", "order.json", "finishing"
 
 

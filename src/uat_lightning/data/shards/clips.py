@@ -9,12 +9,11 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from uat_lightning.data.audio_text import AudioTextDataModule
-from uat_lightning.data.encode import fit_parts
 from uat_lightning.data.shards import index
 from uat_lightning.data.shards.build import ShardBuild
 from uat_lightning.data.shards.long_files import LongFiles, Whole
+from uat_lightning.data.shards.meta import PARTS
 from uat_lightning.data.shards.stretches import Stretch, Stretches
-from uat_lightning.data.source import Source
 
 CODEC = "codec.safetensors"
 
@@ -48,22 +47,19 @@ class ClipsForShards(LightningDataModule):
         data = self.data
         parts = {"codec": data.codec.describe(), "tokenizer": data.tokenizer.describe(), "fit_clips": data.fit_clips}
         reading = {"long_files": self.long_files.describe(), "together": self.together}
-        made_of = {"data": data.description(), **parts, **reading}
+        corpora = {name: share.corpus.description() for name, share in data.corpora.items()}
+        made_of = {"corpora": corpora, **parts, **reading}
         counts = {
-            split: {name: len(source) for name, source in sources.items()} for split, sources in self.sources().items()
+            split: {name: len(source) for name, source in sources.items()} for split, sources in data.sources().items()
         }
         return ShardBuild(self.folder, made_of, counts, self.clips_per_shard, self._about)
 
-    def sources(self) -> dict[str, dict[str, Source]]:
-        """Return the clips of each split and corpus."""
-        name = type(self.data).__name__.removesuffix("DataModule")
-        return {split: {name: self.data.source(split)} for split in self.data.split_names}
-
     def _about(self) -> dict[str, Any]:
         """Return what ``meta.json`` says of the codec."""
-        codec, file = self.data.codec, self.folder / "parts" / CODEC
-        width, per_second = codec.latent_width, codec.frames_per_second
-        return {"codec_digest": index.digest_of(file), "latent_width": width, "frames_per_second": per_second}
+        codec, parts = self.data.codec, self.folder / PARTS
+        names = tuple(sorted(file.name for file in parts.iterdir()))
+        digest, width, per_second = index.digest_of(parts / CODEC), codec.latent_width, codec.frames_per_second
+        return {"parts": names, "codec_digest": digest, "latent_width": width, "frames_per_second": per_second}
 
     def prepare_data(self) -> None:
         """Begin the folder; fit codec and tokenizer to the training clips where they need it, and keep them in it."""
@@ -73,19 +69,19 @@ class ClipsForShards(LightningDataModule):
 
     def _write_parts(self, folder: Path) -> None:
         data = self.data
-        fit_parts(data.source("train"), data.codec, data.tokenizer, data.workers, data.fit_clips)
+        data.fit()
         data.codec.save(folder / CODEC)
         data.tokenizer.save(folder)
 
     def setup(self, stage: str) -> None:
         """Take codec and tokenizer from the folder, the same on every rank."""
-        self.data.codec.load(self.folder / "parts" / CODEC)
-        self.data.tokenizer.load(self.folder / "parts")
+        self.data.codec.load(self.folder / PARTS / CODEC)
+        self.data.tokenizer.load(self.folder / PARTS)
 
     def predict_dataloader(self) -> DataLoader[Stretch]:
         """Return the clips of this rank's shards that are not written yet."""
         build, trainer, data = self.build(), self.trainer, self.data
         mine = build.spans if trainer is None else build.spans[trainer.global_rank :: trainer.world_size]
         left = [span for span in mine if not build.done(span)]
-        clips = Stretches(self.sources(), left, self.together, self.long_files, data.codec.sample_rate)
+        clips = Stretches(self.data.sources(), left, self.together, self.long_files, data.codec.sample_rate)
         return DataLoader(clips, batch_size=None, num_workers=data.workers)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 NAME = "meta.json"
+PARTS = "parts"  # folder of codec and tokenizer
 VERSION = 1  # raise when the files or their meaning change
-SAFE = re.compile(r"[A-Za-z0-9_+=@,-][A-Za-z0-9_+=@,. -]*")
+SAFE = re.compile(r"[A-Za-z0-9_+=@,%~-][A-Za-z0-9_+=@,%~. -]*")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Meta:
         splits: Clips of each split and corpus, in the order of the index.
         index: SHA-256 of ``index.parquet``.
         made_of: What shaped the content, in plain values: corpus, codec, tokenizer, policy for long files.
+        parts: Files of codec and tokenizer in ``parts``, none for audio.
         codec_digest: SHA-256 of the codec's tensors, empty for audio.
         latent_width: Channels of a latent frame, 0 for audio.
         frames_per_second: Latent frames, or samples, of a second.
@@ -53,6 +55,7 @@ class Meta:
     splits: dict[str, dict[str, int]]
     index: str
     made_of: dict[str, Any]
+    parts: tuple[str, ...] = ()
     codec_digest: str = ""
     latent_width: int = 0
     frames_per_second: float = 0.0
@@ -112,9 +115,9 @@ def parse_meta(text: str, place: object) -> Meta:
         raise ValueError(f"{place} is damaged, or not of a shard folder: fetch it again, or encode anew") from error
     if version != VERSION:
         raise ValueError(f"{place} has version {version}; this version of uat-lightning reads {VERSION}")
-    for shard in shards:
-        if not all(SAFE.fullmatch(part) for part in shard.name.split("/")):
-            raise ValueError(f"{place} names the tar {shard.name[:80]!r}, which leads out of the folder: do not use it")
+    for name in (*(shard.name for shard in shards), *meta.parts):
+        if not all(SAFE.fullmatch(part) for part in str(name).split("/")):
+            raise ValueError(f"{place} names the file {str(name)[:80]!r}, which leads out of the folder: do not use it")
     return meta
 
 

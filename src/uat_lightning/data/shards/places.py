@@ -15,6 +15,7 @@ from pathlib import Path
 import fsspec
 
 AT_ONCE = 4  # files fetched side by side
+LARGEST = 1 << 28  # bytes of a file that is read whole
 
 
 class Place(ABC):
@@ -60,17 +61,18 @@ class Cached(Place):
         url: Where the folder is, such as ``s3://bucket/shards``.
         cache: Folder of this machine for the files.
         limit: Bytes that the cache may hold; the file in use may exceed them alone.
+        version: Words that change with the folder's content: what was fetched before is not taken for it.
     """
 
-    def __init__(self, url: str, cache: Path, limit: int) -> None:
-        self.url, self.limit = url.rstrip("/"), limit
-        self.folder = cache / hashlib.sha256(self.url.encode()).hexdigest()[:16]
+    def __init__(self, url: str, cache: Path, limit: int, version: str = "") -> None:
+        self.url, self.cache, self.limit, self.version = url.rstrip("/"), cache, limit, version
+        self.folder = cache / hashlib.sha256(f"{self.url} {version}".encode()).hexdigest()[:16]
         self._coming: dict[str, Future[Path]] = {}
         self._threads: tuple[int, ThreadPoolExecutor] | None = None
 
-    def __reduce__(self) -> tuple[type[Cached], tuple[str, Path, int]]:
+    def __reduce__(self) -> tuple[type[Cached], tuple[str, Path, int, str]]:
         """Travel to other processes without threads."""
-        return Cached, (self.url, self.folder.parent, self.limit)
+        return Cached, (self.url, self.cache, self.limit, self.version)
 
     def file(self, name: str) -> Path:
         """Return the file in the cache, fetched where it is not there."""
@@ -113,7 +115,7 @@ class Cached(Place):
             system.get_file(path, str(temporary))
             temporary.replace(file)
         except (OSError, ValueError, ImportError) as error:
-            raise ValueError(f"cannot fetch {self.url}/{name}: {error or type(error).__name__}") from error
+            raise ValueError(f"cannot fetch {self.url}/{name}: {_reason(error)}") from error
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -135,12 +137,32 @@ def _locked(file: Path) -> Iterator[None]:
         yield
 
 
-def place_of(url: str | Path, cache: Path, limit: int) -> Place:
-    """Return where a folder is: remote where its name has a protocol, else on this machine.
+def open_place(url: str | Path, first: str, cache: Path, limit: int) -> tuple[Place, str]:
+    """Return where a folder is, remote where its name has a protocol, and the text of a file that is never cached.
 
     Args:
         url: The folder.
+        first: The file, which changes whenever the folder's content does.
         cache: Folder of this machine for files from elsewhere.
         limit: Bytes that the cache may hold.
+
+    Raises:
+        ValueError: If there is no such file, or it cannot be fetched.
     """
-    return Cached(str(url), cache, limit) if "://" in str(url) else Local(Path(url).expanduser())
+    remote = "://" in str(url)
+    try:
+        if remote:
+            with fsspec.open(f"{str(url).rstrip('/')}/{first}", "rb") as stream:
+                content: bytes = stream.read(LARGEST)
+        else:
+            content = (Path(url).expanduser() / first).read_bytes()
+        text = content.decode()
+    except (OSError, ValueError, ImportError) as error:
+        remedy = "name another folder, or run `uat encode` again to finish it"
+        raise ValueError(f"{url} holds no finished shards ({first}: {_reason(error)}): {remedy}") from error
+    version = hashlib.sha256(content).hexdigest()
+    return (Cached(str(url), cache, limit, version) if remote else Local(Path(url).expanduser())), text
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", "") or str(error) or type(error).__name__

@@ -15,8 +15,8 @@ from uat_lightning.data.shards import index as index_file
 from uat_lightning.data.shards.files import ShardFiles
 from uat_lightning.data.shards.index import ShardIndex, open_index
 from uat_lightning.data.shards.latents import HEADER, WIDEST, header
-from uat_lightning.data.shards.meta import NAME, Meta, parse_meta
-from uat_lightning.data.shards.places import Place, place_of
+from uat_lightning.data.shards.meta import NAME, PARTS, Meta, parse_meta
+from uat_lightning.data.shards.places import open_place
 from uat_lightning.data.store import Store
 from uat_lightning.tensors import lengths_to_mask
 from uat_lightning.text import Tokenizer
@@ -39,20 +39,18 @@ class ShardFolder:
 
     def __init__(self, url: str | Path, cache: Path | None = None, limit: int = 64 * GIGABYTE) -> None:
         self.url, kept = str(url), (cache or default_cache()) / "shards"
-        self.place: Place = place_of(url, kept, limit)
-        self.meta: Meta = _meta(self.place, self.url)
+        self.place, text = open_place(url, NAME, kept, limit)
+        self.meta: Meta = parse_meta(text, f"{self.url}/{NAME}")
         self.index = open_index(self.place.file(index_file.NAME), self.meta.index, kept / "indexes")
         self.files = ShardFiles(self.place, self.meta.shards)
         _check(self.url, self.meta, self.index)
 
-
-def _meta(place: Place, url: str) -> Meta:
-    try:
-        text = place.file(NAME).read_text(encoding="utf-8")
-    except (ValueError, OSError) as error:
-        remedy = "name another folder, or run `uat encode` again to finish it"
-        raise ValueError(f"{url} holds no finished shards ({NAME} is missing): {remedy}") from error
-    return parse_meta(text, f"{url}/{NAME}")
+    def parts(self) -> Path:
+        """Return the folder of codec and tokenizer, on this machine."""
+        files = [self.place.file(f"{PARTS}/{name}") for name in self.meta.parts]
+        if not files:
+            raise ValueError(f"{self.url} names no codec and tokenizer: encode it with `uat encode`")
+        return files[0].parent
 
 
 def _check(url: str, meta: Meta, index: ShardIndex) -> None:
@@ -99,6 +97,12 @@ class ShardStore(Store):
     def frames(self) -> NDArray[np.int64]:
         """Latent frames of each clip."""
         return self._frames
+
+    @property
+    def shard_offsets(self) -> NDArray[np.int64]:
+        """First clip of each shard, and the total."""
+        changes = np.flatnonzero(np.diff(self._shards)) + 1
+        return np.concatenate([[0], changes, [len(self)]]).astype(np.int64)
 
     def latents_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
         """Gather the latents of clips; see ``Store``."""
