@@ -78,10 +78,10 @@ def test_the_report_is_three_files_that_hold_everything(root, tmp_path):
     record = json.loads(page.with_suffix(".json").read_text())
     assert record["clips"] == 6 and [clip["uid"] for clip in record["unreadable"]] == ["0.wav"]
     assert len(record["overlap"]["sounds_several_times_in_a_split"]) == 1
-    lines = [json.loads(line) for line in page.with_suffix(".jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in page.with_suffix(".clips.jsonl").read_text().splitlines()]
     assert [line["uid"] for line in lines] == [f"{number}.wav" for number in range(6)]
     assert "problem" in lines[0] and 3500 < lines[1]["bandwidth"] <= 4000
-    assert {file.name for file in page.parent.iterdir()} == {"report.html", "report.json", "report.jsonl"}
+    assert {file.name for file in page.parent.iterdir()} == {"report.html", "report.json", "report.clips.jsonl"}
     html = page.read_text()
     assert "cannot be decoded" in html and "Not fit for training" in html and "5.wav" in html
     assert "http" not in html and "<script" not in html  # stands alone

@@ -242,6 +242,7 @@ def test_histograms_hold_every_number():
     for values in ([], [1.0], [3.0] * 9, [0.0, 1.0, 5.0]):
         assert sum(histogram(values)["counts"]) == len(values)
         assert sum(histogram(values, 0.0)["counts"]) == len(values)
+        assert sum(histogram(values, 1.0, 2.0)["counts"]) == len(values)
 
 
 def test_nothing_to_examine_is_one_line(tmp_path):

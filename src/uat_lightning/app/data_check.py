@@ -17,6 +17,8 @@ from uat_lightning.data import folder  # noqa: F401
 from uat_lightning.data.doctor import LONGEST, Listed, examine, of_data, of_folder, of_manifests
 from uat_lightning.data.soundscapes import datamodule  # noqa: F401
 
+CLIPS = ".clips.jsonl"  # not .jsonl alone, as a manifest may have the page's name
+
 
 def data_check(
     *manifests: str,
@@ -35,7 +37,7 @@ def data_check(
         *manifests: Manifests (.jsonl, .csv or .tsv) to check.
         root: Folder that the manifests' paths are relative to; alone, a folder to check.
         data: DataModule whose clips to check; --config FILE takes it from a config, --data.root and so on change it.
-        out: Page to write, .html; it needs no other file. Beside it: .json with everything, .jsonl with every clip.
+        out: Page to write, .html, which stands alone; beside it .json with everything and .clips.jsonl with every clip.
         longest: Seconds of a clip that are read, longer ones are reported; what the data says, or 600.
         workers: Processes that read.
 
@@ -47,7 +49,7 @@ def data_check(
         raise ValueError(f"workers must not be negative, got {workers}")
     if out:
         check_place(Path(out), ".html", ".htm")
-        check_place(Path(out).with_suffix(".jsonl"), ".jsonl")
+        check_place(Path(out).with_suffix(CLIPS), ".jsonl")
     if longest is not None:
         check_numbers(longest=longest)
     listed = _listed(manifests, root, data, longest)
@@ -81,5 +83,5 @@ def _written(page: Path, listed: Listed, workers: int) -> dict[str, Any]:
             record = examine(listed, workers, stream).record()
         save_text(page.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
         save_text(page, render(record))
-        lines.replace(page.with_suffix(".jsonl"))
+        lines.replace(page.with_suffix(CLIPS))
     return record

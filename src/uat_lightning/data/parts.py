@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from lightning.pytorch import Trainer
+from typing import TYPE_CHECKING
 
 from uat_lightning.codec import Codec
 from uat_lightning.text import Tokenizer
+
+if TYPE_CHECKING:  # what generates does not wait for what trains
+    from lightning.pytorch import Trainer
 
 
 def check_parts(backbone: object, codec: Codec, tokenizer: Tokenizer) -> None:

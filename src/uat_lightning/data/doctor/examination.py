@@ -141,7 +141,7 @@ class Examination:
         return {
             "seconds": histogram([value for tally in tallies for value in tally.seconds], 0.0),
             "bandwidth_hz": histogram([value for tally in tallies for value in tally.bandwidths], 0.0),
-            "rms_dbfs": histogram([value for tally in tallies for value in tally.levels]),
+            "rms_dbfs": histogram([value for tally in tallies for value in tally.levels], -80.0, 0.0),
             "silence_share": histogram([value for tally in tallies for value in tally.silences], 0.0, 1.0),
         }
 

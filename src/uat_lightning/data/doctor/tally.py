@@ -91,7 +91,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def histogram(values: Sequence[float], low: float | None = None, high: float | None = None) -> dict[str, Any]:
-    """Return the counts of numbers in bins of equal width, and the bins' edges.
+    """Return the counts of numbers in bins of equal width, and the bins' edges; the outermost hold what lies beyond.
 
     Args:
         values: The numbers.
@@ -100,7 +100,7 @@ def histogram(values: Sequence[float], low: float | None = None, high: float | N
     """
     found = np.asarray(values if len(values) else [0.0], dtype=np.float64)
     limits = (found.min() if low is None else low, found.max() if high is None else high)
-    counts, edges = np.histogram(found[: len(values)], BINS, limits)
+    counts, edges = np.histogram(found[: len(values)].clip(*limits), BINS, limits)
     return {"counts": counts.tolist(), "edges": [round(float(edge), 4) for edge in edges]}
 
 
