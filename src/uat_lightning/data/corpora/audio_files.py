@@ -14,16 +14,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from uat_lightning.data.audio import READABLE
+from uat_lightning.data.audio import READABLE, container, sound_file
 
 log = logging.getLogger(__name__)
-# What datasets are also handed around as; found, and counted as unreadable where nothing here reads it.
-OTHERS = frozenset({".aac", ".m4a", ".mka", ".mkv", ".mov", ".mp4", ".opus", ".webm", ".wma"}) - READABLE
+SOUNDS = sound_file.EXTENSIONS
+VIDEOS = container.EXTENSIONS - SOUNDS  # found, and counted as unreadable where nothing here reads them
 AT_ONCE = 1 << 16
 
 
 class AudioFiles:
-    """Sound files of a folder, those that can be read before those that cannot.
+    """Sound files of a folder, before those that only hold sound as videos do.
 
     Args:
         root: The folder.
@@ -49,9 +49,9 @@ class AudioFiles:
         names = pa.chunked_array([pa.array(chunk, pa.string()) for chunk in chunks], pa.string())
         if not len(names):
             raise ValueError(f"{root} holds no sound file: name the folder of the sound files")
-        able = pc.match_substring_regex(names, rf"(?i)\.({'|'.join(suffix[1:] for suffix in READABLE)})$")
-        ordered = [_sorted(names.filter(mask)) for mask in (able, pc.invert(able))]
-        return cls(root, pa.concat_arrays(ordered), len(ordered[0]))
+        plain = pc.match_substring_regex(names, rf"(?i)\.({'|'.join(suffix[1:] for suffix in SOUNDS)})$")
+        ordered = [_sorted(names.filter(mask)) for mask in (plain, pc.invert(plain))]
+        return cls(root, pa.concat_arrays(ordered), len(names) if VIDEOS <= READABLE else len(ordered[0]))
 
     def within(self, words: str) -> AudioFiles:
         """Return the files in folders whose name begins so, any case; all files where there is no such folder."""
@@ -110,7 +110,7 @@ def _walk(root: Path) -> Iterator[str]:
 
 def _is_sound(entry: os.DirEntry[str]) -> bool:
     suffix = "." + entry.name.rpartition(".")[2].lower()  # not Path, which costs as much as all the rest
-    return (suffix in READABLE or suffix in OTHERS) and entry.is_file()
+    return (suffix in SOUNDS or suffix in VIDEOS) and entry.is_file()
 
 
 def _is_text(name: str, folder: str) -> bool:
