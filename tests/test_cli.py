@@ -29,6 +29,7 @@ CONFIGS = sorted(shipped_configs())
 TINY = ["--model.init_args.backbone.init_args.width=32", "--model.init_args.backbone.init_args.depth=1"]
 TINY += ["--model.init_args.backbone.init_args.heads=2", "--trainer.enable_model_summary=false"]
 FEW = ["--trainer.max_steps=2", "--trainer.devices=1", "--data.init_args.batch_size=4", "--data.init_args.workers=0"]
+SOUNDS = "{class_path: uat_lightning.data.corpora.Folder, init_args: {root: sounds}}"
 OWN = {
     "quickstart.yaml": [
         "--data.init_args.train_clips=12",
@@ -45,7 +46,7 @@ OWN = {
         "--model.init_args.backbone.init_args.latent_width=2",
     ],
     "joint.yaml": [
-        "--data.root=sounds",
+        f"--data.init_args.corpora={{sounds: {{corpus: {SOUNDS}}}}}",
         "--trainer.val_check_interval=2",
         "--data.init_args.codec.init_args.pretrained=oobleck",
         "--data.init_args.tokenizer.init_args={name: t5, canvas: 32}",

@@ -11,6 +11,9 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 import soundfile
+import yaml
+from jsonargparse import ArgumentParser
+from lightning.pytorch import LightningDataModule
 
 from uat_lightning.data.audio import READABLE, read_audio
 from uat_lightning.data.corpora import AudioCaps, AudioSetCaps, Clotho, VGGSound, WavCaps
@@ -310,3 +313,48 @@ def test_the_real_pairs(shared, tmp_path):
             assert sorted(clip.captions) == sorted(row["captions"])
             assert np.array_equal(clip.waveform, read_audio(shared / "data" / row["audio"], 16_000, 1))
             assert clip.waveform.shape[1] / 16_000 == pytest.approx(row["duration"], abs=0.06)
+
+
+def test_a_mixture_is_named_in_yaml(tmp_path):
+    """Every dataset by its dotted path, as ``docs/data.md`` shows it, down to a batch."""
+    tone = np.sin(np.arange(8000) / 9) / 4
+    for name in ("audiocaps/Yabcdefghij_0.wav", "audiocaps/ab_cd_ef_12_120.wav", "wavcaps/1.wav", "wavcaps/2.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, tone, 8000)
+    row = "audiocap_id,youtube_id,start_time,caption\n4,ab_cd_ef_12,120,four\n"
+    captions = lists(tmp_path / "audiocaps", train__csv=AUDIOCAPS, val__csv=row)
+    collected = [{"id": str(number), "caption": "rain"} for number in (1, 2)]
+    lists(tmp_path / "wavcaps", sb_final__json=json.dumps({"data": collected}))
+    path = "uat_lightning.data.corpora"
+    data = f"""
+      data:
+        class_path: uat_lightning.data.audio_text.AudioTextDataModule
+        init_args:
+          codec:
+            class_path: uat_lightning.codec.MelCodec
+            init_args: {{sample_rate: 8000, latent_width: 4, mel_bands: 16, window: 512, patch: 4}}
+          tokenizer: {{class_path: uat_lightning.text.BytePairTokenizer, init_args: {{canvas: 8, vocabulary_size: 64}}}}
+          corpora:
+            first:
+              corpus: {{class_path: {path}.AudioCaps, init_args: {{audio: {captions}, metadata: {captions}}}}}
+              generation: 15
+              captioning: 60
+            second:
+              corpus:
+                class_path: {path}.WavCaps
+                init_args: {{audio: {tmp_path}/wavcaps, metadata: {tmp_path}/wavcaps, first_seconds: 0.5}}
+          evaluation:
+            class_path: uat_lightning.data.leakage.EvaluationClips
+            init_args: {{audiocaps: {captions}}}
+          batch_size: 4
+          workers: 0
+          cache: {tmp_path}/cache
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(LightningDataModule, "data")
+    made = parser.instantiate_classes(parser.parse_object(yaml.safe_load(data))).data
+    made.prepare_data()
+    made.setup("fit")
+    trained = {name: len(share.corpus.splits["train"]) for name, share in made.corpora.items()}
+    assert trained == {"first": 1, "second": 2}  # one of the two found is on the validation list
+    assert len(next(iter(made.train_dataloader()))) == 4

@@ -17,6 +17,7 @@ from uat_lightning.callbacks.shards import ShardWriter
 from uat_lightning.data.audio_text import AudioTextDataModule
 from uat_lightning.data.shards import long_files
 from uat_lightning.data.shards.clips import ClipsForShards
+from uat_lightning.data.shards.meta import Meta, read_meta
 from uat_lightning.encoding import Encoding
 
 WORDS = """Encode a dataset to shards, once, on as many devices and nodes as the Trainer is given.
@@ -48,8 +49,10 @@ def encode(args: Sequence[str]) -> None:
     trainer = Trainer(**_of_predicting(settings), callbacks=[writer, *bars])
     warnings.filterwarnings("ignore", message="Couldn't infer the batch indices")
     encoding = Encoding(made.data.codec, made.samples_at_once)
+    complete = clips.build().complete
     trainer.predict(encoding, datamodule=clips, return_predictions=False)
-    _tell(clips, writer)
+    if writer.written is not None or (complete and trainer.is_global_zero):
+        _tell(clips.folder, writer.written or read_meta(clips.folder))
 
 
 def _parser() -> LightningArgumentParser:
@@ -88,8 +91,6 @@ def _of_predicting(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name in wanted}
 
 
-def _tell(clips: ClipsForShards, writer: ShardWriter) -> None:
-    if writer.written is not None:
-        done = writer.written
-        left_out = f"; {done.skipped} left out, see skipped.jsonl" if done.skipped else ""
-        print(f"{clips.folder}\t{done.clips} clips in {len(done.shards)} shards{left_out}")
+def _tell(folder: Path, told: Meta) -> None:
+    left_out = f"; {told.skipped} left out, see skipped.jsonl" if told.skipped else ""
+    print(f"{folder}\t{told.clips} clips in {len(told.shards)} shards{left_out}")

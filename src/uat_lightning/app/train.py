@@ -14,6 +14,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 # Imported so that configs may name classes without their module.
 from uat_lightning import backbone, callbacks, codec, diffusion, learning_rate, sampling, tasks, text  # noqa: F401
 from uat_lightning.data import folder  # noqa: F401
+from uat_lightning.data.shards import datamodule as shards  # noqa: F401
 from uat_lightning.data.soundscapes import datamodule  # noqa: F401
 from uat_lightning.module import UATModule
 

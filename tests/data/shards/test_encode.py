@@ -66,7 +66,7 @@ def test_a_finished_folder_is_left_as_it_is(undisturbed: Path, capsys: pytest.Ca
         ("--data.train_clips=21", "corpora, counts"),
         ("--clips_per_shard=5", "clips_per_shard"),
         ("--long_files=FirstSeconds", "long_files"),
-        ("--data.codec.init_args.patch=4", "codec"),
+        ("--data.init_args.codec.init_args.patch=4", "codec"),
     ],
 )
 def test_a_folder_of_other_content_is_not_gone_on_with(undisturbed: Path, option: str, named: str, capsys):

@@ -91,6 +91,7 @@ def test_shards_are_fetched_ahead(memory: str, tmp_path: Path):
 
 
 def read_all(url: str, cache: Path, answers) -> None:
+    torch.set_num_threads(1)  # a forked process has lost the others
     answers.put(float(opened(url, cache, limit=10240).latents_of(np.arange(10), np.zeros(10)).values.sum()))
 
 

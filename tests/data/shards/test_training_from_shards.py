@@ -65,7 +65,7 @@ def test_another_tokenizer_takes_no_other_shards(made: Path, tmp_path: Path):
     data.setup("fit")
     batch = next(iter(data.val_dataloader()))
     assert batch.clean.text.values.shape[1] == 6
-    assert data.tokenizer.decode(batch.clean.text.values)[0] == "tone number 0"[: len("tone number ")].strip()
+    assert data.tokenizer.decode(batch.clean.text.values)[0] == "tone number"
 
 
 def test_what_does_not_fit_is_said(made: Path, tmp_path: Path):

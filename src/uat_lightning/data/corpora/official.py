@@ -22,6 +22,7 @@ from uat_lightning.data.manifest import Entry
 
 log = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
+Joined = tuple[dict[str, Clips], tuple[Coverage, ...], dict[str, frozenset[str]]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,12 @@ class OfficialCorpus(ListedCorpus):
         return self._joined[2]
 
     @functools.cached_property
-    def _joined(self) -> tuple[dict[str, Clips], tuple[Coverage, ...], dict[str, frozenset[str]]]:
+    def _joined(self) -> Joined:
+        joined = self._join()
+        pa.default_memory_pool().release_unused()  # lists and file names are several times what is kept
+        return joined
+
+    def _join(self) -> Joined:
         files = AudioFiles.under(self.audio)
         tables: dict[str, list[pa.Table]] = {split: [] for split in SPLITS}
         coverage: list[Coverage] = []
@@ -119,7 +125,6 @@ class OfficialCorpus(ListedCorpus):
         self._check_found(files, coverage)
         found = {split: [table for table in some if table.num_rows] for split, some in tables.items()}
         splits = {split: Clips(self.audio, _merged(some)) for split, some in found.items() if some}
-        pa.default_memory_pool().release_unused()
         return splits, tuple(coverage), keys
 
     def _check_found(self, files: AudioFiles, coverage: Sequence[Coverage]) -> None:

@@ -75,21 +75,22 @@ class ShardBuild:
             there = order.read_text(encoding="utf-8")
         if there != made_of:
             raise ValueError(f"{self.folder} holds shards of {_difference(there, made_of)}: name another folder")
-        if self.complete:
-            shutil.rmtree(self.work, ignore_errors=True)
+        self._clear()
 
     def _begin(self, order: Path, made_of: str) -> None:
         others = [file.name for file in self.folder.iterdir()] if self.folder.is_dir() else []
         if others and WORK not in others:
             raise ValueError(f"{self.folder} holds something else than shards: empty it, or name another folder")
         self.work.mkdir(parents=True, exist_ok=True)
-        self._clear()
         if not order.exists():
             with self.new_file(order) as file:
                 file.write(made_of.encode())
 
     def _clear(self) -> None:
         """Remove what a killed run left unfinished."""
+        if self.complete:
+            shutil.rmtree(self.work, ignore_errors=True)
+            return
         for left in self.work.iterdir():
             if left.is_dir():
                 shutil.rmtree(left)

@@ -72,6 +72,8 @@ class ClipsForShards(LightningDataModule):
         data.fit()
         data.codec.save(folder / CODEC)
         data.tokenizer.save(folder)
+        for file in folder.iterdir():
+            file.chmod(0o644)  # safetensors writes for the owner alone
 
     def setup(self, stage: str) -> None:
         """Take codec and tokenizer from the folder, the same on every rank."""

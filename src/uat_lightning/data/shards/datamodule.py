@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
 from uat_lightning.codec import Codec
 from uat_lightning.configurable import Configurable, rebuild
+from uat_lightning.data.batches import PlannedBatches, RemainingSteps
 from uat_lightning.data.planned import PlannedDataModule, WeightedStore
 from uat_lightning.data.shards.clips import CODEC
+from uat_lightning.data.shards.places import Cached
 from uat_lightning.data.shards.store import GIGABYTE, ShardFolder, ShardStore
+from uat_lightning.data.store import JoinedStore
 from uat_lightning.text import Tokenizer
+from uat_lightning.types import Batch
 
 Part = TypeVar("Part", bound=Configurable)
 
@@ -32,6 +39,28 @@ class Shards:
     source: str | None = None
     generation: float = 1.0
     captioning: float = 1.0
+
+
+class FetchedAhead(Dataset[Batch]):
+    """Planned batches of shards from elsewhere: while one is used, those that the next is in are fetched.
+
+    Args:
+        batches: The batches.
+    """
+
+    def __init__(self, batches: PlannedBatches) -> None:
+        self.batches = batches
+
+    def __getitem__(self, step: int) -> Batch:
+        """Return this rank's rows of the global batch of a step."""
+        batch, planned = self.batches[step], self.batches
+        coming, store = planned.plan.step(step + 1, planned.rank, planned.world_size).clips, planned.store
+        stores = store.stores if isinstance(store, JoinedStore) else [store]
+        offsets = np.cumsum([0, *(len(each) for each in stores)])
+        for each, first, stop in zip(stores, offsets, offsets[1:], strict=False):
+            if isinstance(each, ShardStore):
+                each.soon(coming[(coming >= first) & (coming < stop)] - first)
+        return batch
 
 
 class ShardsDataModule(PlannedDataModule):
@@ -87,6 +116,12 @@ class ShardsDataModule(PlannedDataModule):
         elif not self.tokenizer.fitted:
             raise ValueError(f"data.tokenizer is not that of {first.url} and has no vocabulary: leave it out")
         super().setup(stage)
+
+    def _loader(self, batches: Dataset[Batch], sampler: RemainingSteps | None = None) -> DataLoader[Batch]:
+        far = any(isinstance(folder.place, Cached) for folder in self.folders.values())
+        if far and isinstance(batches, PlannedBatches) and sampler is not None:
+            batches = FetchedAhead(batches)
+        return super()._loader(batches, sampler)
 
     def stores(self) -> dict[str, dict[str, WeightedStore]]:
         """Return the shards of each split."""

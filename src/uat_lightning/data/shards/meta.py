@@ -11,6 +11,7 @@ from typing import Any
 
 NAME = "meta.json"
 PARTS = "parts"  # folder of codec and tokenizer
+DIGEST = re.compile("[0-9a-f]{64}")
 VERSION = 1  # raise when the files or their meaning change
 SAFE = re.compile(r"[A-Za-z0-9_+=@,%~-][A-Za-z0-9_+=@,%~. -]*")
 
@@ -111,6 +112,8 @@ def parse_meta(text: str, place: object) -> Meta:
         shards = tuple(Shard(str(each["name"]), int(each["size"]), int(each["clips"])) for each in fields.pop("shards"))
         splits = {split: {name: int(n) for name, n in each.items()} for split, each in fields.pop("splits").items()}
         meta = Meta(shards=shards, splits=splits, **fields)
+        if not (isinstance(meta.latent_width, int) and isinstance(meta.made_of, dict) and DIGEST.fullmatch(meta.index)):
+            raise ValueError("fields of other types")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{place} is damaged, or not of a shard folder: fetch it again, or encode anew") from error
     if version != VERSION:

@@ -82,7 +82,7 @@ class Cached(Place):
         return self._fetched(name)
 
     def soon(self, names: Sequence[str]) -> None:
-        """Fetch files in the background, as far as the cache has room for them all."""
+        """Fetch files in the background."""
         threads = self._pool()
         for name in names:
             if name not in self._coming and not (self.folder / name).exists():

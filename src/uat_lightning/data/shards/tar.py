@@ -60,7 +60,7 @@ def members(file: Path) -> Iterator[Member]:
     with file.open("rb") as stream:
         try:
             with tarfile.open(fileobj=_Headers(stream), mode="r:", errorlevel=2) as archive:
-                for found in _walk(archive):
+                for found in _walk(archive, size):
                     if not found.isdir():
                         yield _checked(file, found, size)
         except (tarfile.TarError, OverflowError, RecursionError, EOFError) as error:
@@ -87,7 +87,7 @@ class _Headers(io.RawIOBase):
         return self.stream.tell()
 
 
-def _walk(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _walk(archive: tarfile.TarFile, size: int) -> Iterator[tarfile.TarInfo]:
     last = -1
     while (found := archive.next()) is not None:
         if found.size < 0 or found.offset_data <= last:
@@ -95,6 +95,8 @@ def _walk(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         last = found.offset_data
         archive.members = []  # type: ignore[attr-defined]  # tarfile remembers all of them, and a shard may have a million
         yield found
+    if archive.offset >= size:
+        raise tarfile.ReadError("it ends without the mark of its end, it is truncated")
 
 
 def _checked(file: Path, found: tarfile.TarInfo, size: int) -> Member:
