@@ -87,6 +87,7 @@ class Examination:
             overlap=self._overlapping(),
             repeated=self.digests.within(),
             marked=self.marked,
+            missing=sum(lists.missing for lists in self.listed.coverage),
             unlisted=self.listed.unlisted,
             captions=sum(some["captions"] for some in captions),
             repeated_captions=sum(some["repeated"] for some in captions),

@@ -40,6 +40,7 @@ class Evidence:
         overlap: Groups of clips in several splits: of one name in one source ("same_name") or in several
             ("shared_names"), from one file ("same_file"), of the same sound ("same_sound"), of one recording by their
             names ("same_recording").
+        missing: Clips of official lists that have no sound file.
         unlisted: Sources that could not be examined.
         repeated: Clips of the same sound in one split.
         marked: Clips that are "silent", "mostly_silent" (for more than half of their time), "clipped", or "narrow"
@@ -52,6 +53,7 @@ class Evidence:
     left_out: Sequence[str]
     unreadable: Sequence[str]
     overlap: Mapping[str, Sequence[Sequence[Place]]]
+    missing: int
     unlisted: Sequence[str]
     repeated: Sequence[Sequence[Place]]
     marked: Mapping[str, Sequence[Place]]
@@ -68,6 +70,8 @@ def findings(evidence: Evidence) -> list[Finding]:
 
 def _of_files(evidence: Evidence) -> Iterator[Finding]:
     yield _lines(evidence.left_out, "Rows or files left out of the list", "Training never sees them.")
+    advice = "Scores on a part of a test split compare with nothing: say how many clips there were."
+    yield Finding(False, "Clips of official lists without a sound file", evidence.missing, advice)
     advice = "Their clips are no files that could be read one by one."
     yield Finding(False, "Sources that were not examined", len(evidence.unlisted), advice, tuple(evidence.unlisted))
     yield _lines(evidence.unreadable, "Clips that cannot be read", "Training leaves them out. Fetch or cut them anew.")
