@@ -45,7 +45,7 @@ class Patch:
         scale = 1.0 if block.dtype.kind == "f" else float(1 << (8 * block.dtype.itemsize - 1))
         share, before = self.share[new, None], block[own].astype(np.float64)
         mixed = before + share * (self.samples[new] * scale - before)
-        patched = block.copy()
+        patched: Native = block.copy()
         patched[own] = np.where(share > 0, _as(mixed, block), block[own])
         return patched
 
