@@ -39,7 +39,7 @@ from uat_lightning.sampling.editing import (
     RFInversion,
     SDEdit,
 )
-from uat_lightning.tasks import Edit
+from uat_lightning.tasks import Edit, Source
 
 STRENGTHS = (0.5, 0.7, 0.8, 0.9, 1.0)
 METHODS: dict[str, Callable[[float], EditingMethod]] = {
@@ -83,9 +83,8 @@ def carried_out(model: OpenModel, edits: Sequence[UnseenEdit], trial: Trial) -> 
     said = {"given": lambda unseen: unseen.heard, "written": lambda unseen: None, "none": lambda unseen: ""}
     for rows in batches([unseen.source for unseen in edits], 50, f"{trial.method} at {trial.strength:g}"):
         some = [edits[row] for row in rows]
-        texts = [said[trial.source](unseen) for unseen in some]
-        sources, prompts = [unseen.source for unseen in some], [unseen.prompt for unseen in some]
-        results = trial.task.results(model.parts, sources, prompts, 0, rows.start, sources=texts)
+        sources = [Source(unseen.source, unseen.prompt, said[trial.source](unseen)) for unseen in some]
+        results = trial.task.edit(model.parts, sources, 0, rows.start)
         made += [result.audio for result in results]
     return made, results[0].evaluations
 

@@ -25,6 +25,9 @@ def place(tiny_pipeline_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("UAT_DEBUG", raising=False)
     soundfile.write("good.wav", SINE, 16_000)
+    soundfile.write("short.wav", SINE[:200], 16_000)
+    Path("broken.jsonl").write_text("{audio: good.wav}\n")
+    Path("odd.jsonl").write_text('{"audio": "good.wav"}\n\n{"audio": "good.wav", "targt": "rain"}\n')
     soundfile.write("nan.wav", np.where(np.arange(8000) == 99, np.nan, SINE), 16_000, subtype="FLOAT")
     Path("empty.wav").touch()
     Path("truncated.wav").write_bytes(Path("good.wav").read_bytes()[:5000])
@@ -112,7 +115,26 @@ def test_caption_refuses(args: list[str], says: str, refused: Refused) -> None:
     ("args", "says"),
     [
         (["--target=rain"], "no sound file given"),
-        (["good.wav"], "missing --target"),
+        (["good.wav"], "say what is to be heard in the end (--target), or what is to change (--instruction)"),
+        (["good.wav", "--target=rain", "--instruction=add rain"], "and not both"),
+        (["good.wav", "--instruction=sing a song"], "cannot read the instruction 'sing a song': begin with add"),
+        (["good.wav", "--instruction=remove the dog", "--source="], "'the dog' names nothing that is heard"),
+        (["good.wav", "--target=rain", "--method=Magic"], "method: expected ['SDEdit', 'FlowEdit', 'Inversion',"),
+        (
+            ["good.wav", "--target=rain", "--region=0.2:0.9"],
+            "0.2:0.9 reaches beyond good.wav, which lasts 0.50 s",
+        ),
+        (["good.wav", "--target=rain", "--region=0.3:0.2"], "region 0.3:0.2 is none"),
+        (["good.wav", "--target=rain", "--region=0.1:0.3,0.2:0.4"], "regions overlap at 0.2 s"),
+        (["good.wav", "--target=rain", "--region=here"], "cannot read region 'here': write seconds as in 2.0:5.5"),
+        (["good.wav", "--target=rain", "--region=0.1:0.2", "--end=0.4"], "give one of the two"),
+        (["good.wav", "--target=rain", "--region=0.1:0.2", "--out=x.mp3"], "MP3 cannot hold the samples of good.wav"),
+        (["good.wav", "--target=rain", "--candidates=0"], "candidates must be at least 1"),
+        (["good.wav", "--target=rain", "--window=0"], "window must be above 0"),
+        (["short.wav", "--target=rain"], "short.wav lasts 12.5 ms, less than a latent frame of 64 ms"),
+        (["--manifest=nowhere.jsonl", "--target=rain"], "nowhere.jsonl"),
+        (["--manifest=broken.jsonl", "--target=rain"], "broken.jsonl, line 1 is no JSON"),
+        (["--manifest=odd.jsonl", "--target=rain"], "odd.jsonl, line 3 must have audio, and may have target,"),
         (["good.wav", "--target="], "the caption is empty"),
         (["good.wav", "--target", "rain falls " * 40], "too long for the 31 that fit"),
         (["good.wav", "--target=rain", "--strength=1.5"], "from 0 to 1, got 1.5"),

@@ -1,16 +1,23 @@
-"""`uat edit`: other audio from audio and a caption."""
+"""`uat edit`: other audio from audio and words."""
 
 from __future__ import annotations
 
-from uat_lightning.app.way import ScheduleName, SolverName
+from uat_lightning.app.way import MethodName, ScheduleName, SolverName
 
 
 def edit(
     *files: str,
-    target: str,
+    target: str | None = None,
+    instruction: str | None = None,
+    source: str | None = None,
     model: str = "runs/quickstart/model",
     out: str = "edited.wav",
-    strength: float = 0.8,
+    manifest: str | None = None,
+    method: MethodName = "SDEdit",
+    strength: float | None = None,
+    region: str | None = None,
+    candidates: int = 1,
+    window: float = 4.0,
     start: float = 0.0,
     end: float | None = None,
     seed: int = 0,
@@ -22,22 +29,34 @@ def edit(
     schedule: ScheduleName = "uniform",
     device: str = "auto",
 ) -> None:
-    """Change audio files so that they deserve another caption.
+    """Change audio files so that they deserve another caption, or as an instruction says.
 
-    The source is noised part of the way and denoised under the target caption (SDEdit). Any rate, channels and length
-    go in; out comes the model's rate. Beside every sound file lies a .json file with what made it.
+    Any rate, channels and length go in. Out comes the model's rate or, where there is a region, the file itself: its
+    rate, channels and sample format, and outside of the region its very samples. Beside every sound file lies a .json
+    file with what made it.
 
     Args:
         *files: Sound files to edit; several results are numbered: edited-1.wav, edited-2.wav.
         target: What is to be heard in the end, the things that stay included.
+        instruction: What to change instead: add, remove, replace something or make it louder, quieter, faster, slower,
+            higher, lower, as in "replace the bell with a siren". It is applied to what is heard.
+        source: What is heard; the model writes it where it is needed and not given, and goes without where it is empty.
         model: Model folder.
         out: Sound file to write: .wav, .flac, .ogg, .mp3 or .aiff.
-        strength: Noise level to start from, 0 to 1: 0 only passes the source through the codec, 1 ignores it.
+        manifest: A .jsonl file of more edits, each line with audio and, where they differ from the options, target,
+            instruction, source, region and out.
+        method: SDEdit noises the source part of the way and denoises it; FlowEdit follows the difference that the texts
+            make; Inversion, RFInversion and EditFriendlyInversion find the noise that makes the source and go on from
+            there; Inpainting makes a region anew; Variation follows the source's own text; Interpolation goes half-way.
+        strength: Noise level to start from, 0 to 1: 0 keeps the source; the method's own where not given.
+        region: Where the file may change, in seconds, 2.0:5.5 or 1:2,4:4.5; auto finds it. Everywhere where not given.
+        candidates: Results to choose each from: the one that deserves its text most in the model's own opinion.
+        window: Longest audio that the model looks at at once, in seconds; what is longer is edited in overlapping ones.
         start: Where to begin in each file, in seconds.
         end: Where to stop in each file, in seconds; its end where not given.
         seed: Seed of the first result; result i has seed + i.
         steps: Steps from pure noise to clean; an edit takes its share of them.
-        guidance: How strictly the caption is followed; 1 is as trained, 4 exaggerates.
+        guidance: How strictly the target is followed; 1 is as trained, 4 exaggerates.
         guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it).
         negative: Caption of what is not to be heard; guidance leads away from it.
         solver: Euler; Heun and Midpoint look twice at each step; the others once, and remember what they saw.
@@ -45,26 +64,33 @@ def edit(
         device: cpu, cuda, cuda:1 and so on, or auto.
 
     Raises:
-        ValueError: If an option or a file cannot be used; nothing is written then.
+        ValueError: If an option or a file cannot be used; nothing is written then. If an instruction names nothing that
+            is heard in a file; the others are edited all the same.
     """
+    from uat_lightning.app.edit_jobs import jobs_of
+    from uat_lightning.app.editing import Editor, edit_all
     from uat_lightning.app.model import open_model
-    from uat_lightning.app.output import audio_files, batches, check_numbers, progress, save_audio
-    from uat_lightning.app.sources import Part, check_given, read_source
-    from uat_lightning.app.way import chosen_guidance, chosen_solver
-    from uat_lightning.sampling.editing import SDEdit
-    from uat_lightning.tasks import Edit
+    from uat_lightning.app.output import check_numbers
+    from uat_lightning.app.sources import Part
+    from uat_lightning.app.way import chosen_guidance, chosen_method, chosen_solver
+    from uat_lightning.sampling.editing import VelocityDifference
+    from uat_lightning.tasks import ChosenEdit, Edit
 
-    check_given(files)
-    check_numbers(seed)
-    way = chosen_solver(solver, steps, schedule)
-    task = Edit(SDEdit(strength), way, chosen_guidance(guidance, guidance_rescale), negative)
-    settings: dict[str, object] = {"strength": strength, "start": start, "end": end}
-    settings |= {"steps": steps, "solver": solver, "schedule": schedule}
+    check_numbers(seed, window=window)
+    way, guided = chosen_solver(solver, steps, schedule), chosen_guidance(guidance, guidance_rescale)
+    asked = {"target": target, "instruction": instruction, "source": source, "region": region}
+    jobs = jobs_of(files, out, manifest, {**asked, "part": Part(start, end)})
+    edits = [
+        ChosenEdit(
+            Edit(chosen_method(method, strength), way, guided, negative, window=window, finder=finder),
+            candidates=candidates,
+        )
+        for finder in (None, VelocityDifference())
+    ]
+    settings: dict[str, object] = {"method": method, "strength": strength, "start": start, "end": end}
+    settings |= {"candidates": candidates, "window": window, "steps": steps, "solver": solver, "schedule": schedule}
     settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale, "negative": negative}
-    places, opened = audio_files(out, len(files)), open_model(model, device)
-    opened.parts.read([caption for caption in (target, negative) if caption is not None])  # complains before the work
-    waveforms = [read_source(file, Part(start, end), opened) for file in files]
-    for rows in progress(batches(len(files), 1)):
-        (edited,) = task.run(opened.parts, [waveforms[rows.start]], [target], seed, rows.start)
-        record = {"task": "edit", "source": files[rows.start], "target": target, "seed": seed + rows.start}
-        save_audio(places[rows.start], edited, opened, {**record, "settings": settings})
+    opened = open_model(model, device)
+    if negative is not None:
+        opened.parts.read([negative])
+    edit_all(Editor(opened, edits[0], edits[1], seed, settings), jobs)

@@ -1,4 +1,4 @@
-"""How a command goes from noise to sound: the solver, its schedule and the guidance that its options name."""
+"""How a command goes from noise to sound: the solver, its schedule, the guidance and the method of its options."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from uat_lightning.sampling import Guidance, Solver
+    from uat_lightning.sampling.editing import EditingMethod
 
 SolverName = Literal["Euler", "Heun", "Midpoint", "AdamsBashforth", "DPMSolver2M", "DPMSolver3MSDE"]
 ScheduleName = Literal["uniform", "cosine", "shifted", "polyexponential"]
+
+MethodName = Literal[
+    "SDEdit",
+    "FlowEdit",
+    "Inversion",
+    "RFInversion",
+    "EditFriendlyInversion",
+    "Inpainting",
+    "Variation",
+    "Interpolation",
+]
 
 
 def chosen_solver(name: str, steps: int, schedule: str = "uniform") -> Solver:
@@ -33,3 +45,16 @@ def chosen_guidance(scale: float, rescale: float = 0.0) -> Guidance:
     from uat_lightning.sampling import Guidance, RescaledGuidance
 
     return RescaledGuidance(scale, rescale=rescale) if rescale else Guidance(scale)
+
+
+def chosen_method(name: str, strength: float | None) -> EditingMethod:
+    """Return the editing method of a name, at its own strength where None is given.
+
+    Raises:
+        ValueError: If the strength is none.
+    """
+    from uat_lightning.sampling import editing
+
+    kind = getattr(editing, name)
+    made: EditingMethod = kind() if strength is None else kind(strength=strength)
+    return made

@@ -3,8 +3,8 @@
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.choice import Choice, MinimumBayesRisk, MostLikely, Utility, WordOverlap
-from uat_lightning.tasks.chosen import ChosenCaption, ChosenGenerate
-from uat_lightning.tasks.edit import Edit, Edited
+from uat_lightning.tasks.chosen import ChosenCaption, ChosenEdit, ChosenGenerate
+from uat_lightning.tasks.edit import Edit, Edited, Source
 from uat_lightning.tasks.generate import Generate
 from uat_lightning.tasks.imagine import Imagine
 from uat_lightning.tasks.infill import Infill
@@ -15,6 +15,7 @@ __all__ = [
     "Caption",
     "Choice",
     "ChosenCaption",
+    "ChosenEdit",
     "ChosenGenerate",
     "Edit",
     "Edited",
@@ -29,6 +30,7 @@ __all__ = [
     "Region",
     "Score",
     "SoftMask",
+    "Source",
     "Spans",
     "Utility",
     "WordOverlap",

@@ -11,6 +11,7 @@ from uat_lightning.sampling import ConfidenceOrder, Guidance, TextSampler
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.choice import Choice, MinimumBayesRisk
+from uat_lightning.tasks.edit import Edit, Edited, Source
 from uat_lightning.tasks.generate import Generate
 from uat_lightning.tasks.score import Score
 from uat_lightning.types import Sequences
@@ -81,6 +82,36 @@ class ChosenGenerate:
             return []
         scores = torch.stack([self.score.run(parts, waveforms, captions, seed) for waveforms in made])
         return [made[n][row] for row, n in enumerate(scores.argmax(0).tolist())]
+
+
+class ChosenEdit:
+    """Edits each source several times and keeps the result that deserves its text most in the model's own opinion.
+
+    Args:
+        edit: How to edit; as ``Edit()`` where None.
+        score: How the model judges; log p(text | audio) where None.
+        candidates: Results to choose from.
+    """
+
+    def __init__(self, edit: Edit | None = None, score: Score | None = None, candidates: int = 8) -> None:
+        self.task, self.score, self.candidates = edit or Edit(), score or Score(), _checked(candidates)
+
+    def edit(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[Edited]:
+        """Return the chosen edit of each source; the first candidate is that of ``Edit``."""
+        made = [self.task.edit(parts, sources, seed + STRIDE * number, first) for number in range(self.candidates)]
+        if self.candidates == 1 or not sources:
+            return made[0]
+        best = torch.stack([self._scores(parts, results, seed) for results in made]).argmax(0)
+        return [made[number][row] for row, number in enumerate(best.tolist())]
+
+    def _scores(self, parts: Parts, results: Sequence[Edited], seed: int) -> Tensor:
+        """Return the mean score over the windows of each result, (rows,)."""
+        audio = parts.listen([result.audio for result in results])
+        windows = self.task.windows(parts, audio.lengths)
+        # Not parts.read: where an instruction changes nothing, the text is what the model wrote, be it empty.
+        said = parts.tokenizer.encode([text for result in results for text in result.targets]).to(parts.device)
+        scores = self.score.of_latents(parts, windows.cut(audio.values), said, seed)
+        return torch.stack([row.mean() for row in torch.split(scores, [len(result.targets) for result in results])])
 
 
 def _checked(candidates: int) -> int:

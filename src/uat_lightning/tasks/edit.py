@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance, Solver, Windows
-from uat_lightning.sampling.editing import EditingMethod, SDEdit
+from uat_lightning.sampling.editing import EditingMethod, SDEdit, VelocityDifference
+from uat_lightning.sampling.solvers import Noise
 from uat_lightning.tasks.base import Parts, gaussian, generators
 from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.generate import check_negative
-from uat_lightning.tasks.model_flow import ModelFlow, Texts
-from uat_lightning.tasks.region import Region, pasted
+from uat_lightning.tasks.model_flow import ModelFlow
+from uat_lightning.tasks.region import Region, SoftMask, pasted
+from uat_lightning.tasks.texts import Texts
+from uat_lightning.text import Instruction
 from uat_lightning.types import Sequences
+
+T = TypeVar("T")
+OVERLAP = 0.25  # share of a window that its neighbour sees too
+
+
+@dataclass(frozen=True)
+class Source:
+    """Audio to edit.
+
+    Args:
+        audio: Audio (channels, samples) at the codec's rate, of any length.
+        target: What is to be heard in the end: a caption, or an instruction to apply to what is heard; or one for each
+            window.
+        text: What is heard, for methods that ask: the model writes it where None, nothing is said where empty; or one
+            for each window.
+        region: Where it may change; elsewhere its own samples stay. Everywhere, or where the task finds it, where None.
+    """
+
+    audio: Tensor
+    target: str | Instruction | Sequence[str]
+    text: str | Sequence[str] | None = None
+    region: Region | None = None
 
 
 @dataclass(frozen=True)
@@ -25,16 +51,20 @@ class Edited:
     Args:
         audio: Audio of shape (channels, samples), as long as the source.
         targets: What was to be heard in each window.
-        sources: What the method took the source for in each window; none where it did not ask.
+        texts: What was taken to be heard before, in each window; none where nobody asked.
         region: Where the source could change; everywhere where None.
         evaluations: How often a velocity was evaluated for it.
+        seed: What its noise was drawn from.
+        complaints: Why an instruction could not be followed, in some of the windows.
     """
 
     audio: Tensor
     targets: list[str]
-    sources: list[str]
+    texts: list[str]
     region: Region | None
     evaluations: int
+    seed: int
+    complaints: list[str] = field(default_factory=list)
 
 
 class Edit:
@@ -45,9 +75,10 @@ class Edit:
         solver: Integrates the velocity; 50 Euler steps from pure noise where None.
         guidance: Classifier-free guidance on the target; scale 4, most of its level taken back, where None.
         negative: A caption of what guidance is to lead away from; away from no caption where None.
-        caption: Writes what the source is where a method asks for it and nobody says; as ``Caption()`` where None.
+        caption: Writes what is heard where a method asks for it and nobody says; as ``Caption()`` where None.
         window: Seconds that the model looks at at once; longer audio is edited in overlapping windows, with one noise.
             All at once where None.
+        finder: Finds the region where none is given; it is everything where None.
     """
 
     def __init__(
@@ -58,107 +89,94 @@ class Edit:
         negative: str | None = None,
         caption: Caption | None = None,
         window: float | None = None,
+        finder: VelocityDifference | None = None,
     ) -> None:
         check_negative(guidance, negative)
         if window is not None and not window > 0:
             raise ValueError(f"window must be above 0 seconds, got {window}")
         self.method, self.solver, self.negative = method or SDEdit(), solver or Euler(50), negative
         self.guidance, self.caption = guidance or RescaledGuidance(4.0, rescale=0.9), caption or Caption()
-        self.window = window
+        self.window, self.finder = window, finder
 
     def run(
         self,
         parts: Parts,
         waveforms: Sequence[Tensor],
-        targets: Sequence[str],
+        targets: Sequence[str | Instruction],
         seed: int = 0,
         first: int = 0,
-        sources: Sequence[str | None] | None = None,
-        regions: Sequence[Region | None] | None = None,
     ) -> list[Tensor]:
         """Return one waveform per source, as long as the source.
 
         Args:
             parts: The trained model.
             waveforms: Source audio (channels, samples) at the codec's rate, of any lengths.
-            targets: The captions that the results are to deserve.
+            targets: The captions that the results are to deserve, or instructions to apply to what is heard.
             seed: Seed; row i draws from ``seed + first + i``, whatever the batch.
             first: Number of the first row.
-            sources: What each source is, for methods that ask; the model writes it where None, nothing is said where
-                empty.
-            regions: Where each source may change; everywhere where None. Elsewhere its own samples stay.
 
         Raises:
-            ValueError: If audio or captions cannot be used.
+            ValueError: If audio or captions cannot be used, or an instruction names nothing that is heard.
         """
-        return [made.audio for made in self.results(parts, waveforms, targets, seed, first, sources, regions)]
+        if len(waveforms) != len(targets):
+            raise ValueError(f"there are {len(waveforms)} waveforms and {len(targets)} captions: give one for each")
+        sources = [Source(*both) for both in zip(waveforms, targets, strict=True)]
+        return [made.audio for made in self.edit(parts, sources, seed, first)]
 
     @torch.no_grad()
-    def results(
-        self,
-        parts: Parts,
-        waveforms: Sequence[Tensor],
-        targets: Sequence[str],
-        seed: int = 0,
-        first: int = 0,
-        sources: Sequence[str | None] | None = None,
-        regions: Sequence[Region | None] | None = None,
-    ) -> list[Edited]:
-        """Return what ``run`` does, with how it came about."""
-        rows = len(waveforms)
-        given, places = sources or [None] * rows, regions or [None] * rows
-        if not rows == len(targets) == len(given) == len(places):
-            raise ValueError(f"there are {rows} waveforms and {len(targets)} captions: give one for each")
-        if not rows:
+    def edit(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[Edited]:
+        """Return the edit of each source, and how it came about; seeds as in ``run``."""
+        if not sources:
             return []
-        parts.read(targets)
-        audio = parts.listen(waveforms)
-        flow = self._flow(parts, audio, targets, given, seed, first)
-        edited = self.latents(parts, flow, audio, seed, first, _mask(places, audio, parts))
-        made = parts.sound(edited, [waveform.shape[1] for waveform in waveforms])
+        if whole := [source.target for source in sources if isinstance(source.target, str)]:
+            parts.read(whole)
+        audio = parts.listen([source.audio for source in sources])
+        flow = self._flow(parts, audio, sources, seed, first)
+        _check_wishes(flow)
+        regions = self._regions(audio, flow, sources, _noise(parts, audio, seed, first))
+        mask, noise = _mask(parts, regions, audio), _noise(parts, audio, seed, first)
+        edited = self.method.run(audio.values, flow, self.solver, noise, mask)
+        made = parts.sound(Sequences(edited, audio.lengths), [source.audio.shape[1] for source in sources])
         return [
-            _finished(parts, waveform, whole, flow, row, place)
-            for row, (waveform, whole, place) in enumerate(zip(waveforms, made, places, strict=True))
+            _result(parts, source, whole, flow, row, region, seed + first + row)
+            for row, (source, whole, region) in enumerate(zip(sources, made, regions, strict=True))
         ]
 
-    def latents(
-        self, parts: Parts, flow: ModelFlow, audio: Sequences, seed: int, first: int = 0, mask: Tensor | None = None
-    ) -> Sequences:
-        """Return edited latents; row i draws from ``seed + first + i``."""
-        lengths, drawn = audio.lengths.tolist(), generators(seed, len(audio), first)
-        edited = self.method.run(
-            audio.values,
-            flow,
-            self.solver,
-            lambda: gaussian(lengths, parts.codec.latent_width, drawn, parts.device).values,
-            mask,
-        )
-        return Sequences(edited, audio.lengths)
-
-    def _flow(
-        self,
-        parts: Parts,
-        audio: Sequences,
-        targets: Sequence[str],
-        given: Sequence[str | None],
-        seed: int,
-        first: int,
-    ) -> ModelFlow:
-        windows = self._windows(parts, audio.lengths)
-        rows = windows.rows.tolist()
-        numbers = [first + row + place - rows.index(row) for place, row in enumerate(rows)]
-        heard, wanted = [given[row] for row in rows], [targets[row] for row in rows]
-        texts = Texts(parts, windows.cut(audio.values), numbers, heard, wanted, self.caption, seed)
-        return ModelFlow(windows, texts, self.guidance, self.negative)
-
-    def _windows(self, parts: Parts, lengths: Tensor) -> Windows:
+    def windows(self, parts: Parts, lengths: Tensor) -> Windows:
+        """Return the windows over rows of so many latent frames, int64 (rows,)."""
         longest = int(lengths.max())
         if self.window is not None:
             longest = min(longest, max(1, round(self.window * parts.codec.frames_per_second)))
-        return Windows.over(lengths, longest, longest // 4)
+        return Windows.over(lengths, longest, int(OVERLAP * longest))
+
+    def _flow(self, parts: Parts, audio: Sequences, sources: Sequence[Source], seed: int, first: int) -> ModelFlow:
+        windows = self.windows(parts, audio.lengths)
+        rows = windows.rows.tolist()
+        counts = [rows.count(row) for row in range(len(sources))]
+        numbers = [first + row + place for row, count in enumerate(counts) for place in range(count)]
+        said = [text for source, count in zip(sources, counts, strict=True) for text in _each(source.text, count)]
+        wishes = [wish for source, count in zip(sources, counts, strict=True) for wish in _each(source.target, count)]
+        texts = Texts(parts, windows.cut(audio.values), numbers, said, wishes, self.caption, seed)
+        return ModelFlow(windows, texts, self.guidance, self.negative)
+
+    def _regions(
+        self, audio: Sequences, flow: ModelFlow, sources: Sequence[Source], noise: Noise
+    ) -> list[Region | None]:
+        given = [source.region for source in sources]
+        if self.finder is None or all(region is not None for region in given):
+            return given
+        masks = self.finder.find(audio.values, audio.lengths, flow, noise)
+        found = [SoftMask(mask[:length, 0].cpu()) for mask, length in zip(masks, audio.lengths.tolist(), strict=True)]
+        return [mask if region is None else region for region, mask in zip(given, found, strict=True)]
 
 
-def _mask(regions: Sequence[Region | None], audio: Sequences, parts: Parts) -> Tensor | None:
+def _noise(parts: Parts, audio: Sequences, seed: int, first: int) -> Noise:
+    """Return what draws noise of the audio's shape, each row from a generator of its own."""
+    lengths, sources = audio.lengths.tolist(), generators(seed, len(audio), first)
+    return lambda: gaussian(lengths, parts.codec.latent_width, sources, parts.device).values
+
+
+def _mask(parts: Parts, regions: Sequence[Region | None], audio: Sequences) -> Tensor | None:
     """Return how far each frame may change, (rows, frames, 1); None where no row has a region."""
     if all(region is None for region in regions):
         return None
@@ -167,16 +185,42 @@ def _mask(regions: Sequence[Region | None], audio: Sequences, parts: Parts) -> T
     return torch.stack(rows)[..., None].to(audio.values)
 
 
-def _finished(parts: Parts, waveform: Tensor, made: Tensor, flow: ModelFlow, row: int, region: Region | None) -> Edited:
+def _each(value: T | Sequence[str], count: int) -> list[T | str]:
+    """Return one value for each window of a row."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(f"there are {len(value)} texts for {count} windows: give one for each, or one for all")
+    return list(value)
+
+
+def _check_wishes(flow: ModelFlow) -> None:
+    """See that something can be done for every row.
+
+    Raises:
+        ValueError: If a wish can be fulfilled in none of a row's windows.
+    """
+    rows = flow.windows.rows.tolist()
+    for row in dict.fromkeys(rows):
+        own = [said for said, where in zip(flow.texts.complaints, rows, strict=True) if where == row]
+        if all(own):
+            raise ValueError(own[0])
+
+
+def _result(
+    parts: Parts, source: Source, made: Tensor, flow: ModelFlow, row: int, region: Region | None, seed: int
+) -> Edited:
     if region is not None:
         share = region.samples(made.shape[1], parts.codec.sample_rate, parts.codec)
-        made = pasted(waveform.cpu(), made, share)
-    own = (flow.windows.rows == row).tolist()
-    sources = flow.texts.sources if "sources" in vars(flow.texts) else []
+        made = pasted(source.audio.cpu(), made, share)
+    own = (flow.windows.rows == row).nonzero()[:, 0].tolist()
+    texts = flow.texts
     return Edited(
         made,
-        [text for text, mine in zip(flow.texts.targets, own, strict=True) if mine],
-        [text for text, mine in zip(sources, own, strict=False) if mine],
+        [texts.targets[place] for place in own],
+        [texts.sources[place] for place in own] if texts.sources_known else [],
         region,
         flow.tally.count,
+        seed,
+        [complaint for place in own if (complaint := texts.complaints[place])],
     )

@@ -1,6 +1,7 @@
 """Editing methods: from source latents to others, under the texts of both."""
 
 from uat_lightning.sampling.editing.base import EditingMethod
+from uat_lightning.sampling.editing.difference import VelocityDifference
 from uat_lightning.sampling.editing.edit_friendly import EditFriendlyInversion
 from uat_lightning.sampling.editing.flow_edit import FlowEdit
 from uat_lightning.sampling.editing.inversion import Interpolation, Inversion, RFInversion
@@ -19,4 +20,5 @@ __all__ = [
     "SDEdit",
     "TextFlow",
     "Variation",
+    "VelocityDifference",
 ]

@@ -1,0 +1,93 @@
+"""What the windows of some audio are, and what they are to be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from uat_lightning.tasks.base import Parts
+from uat_lightning.tasks.caption import Caption
+from uat_lightning.tasks.heard import HeardPointing
+from uat_lightning.text import Instruction
+from uat_lightning.types import Sequences
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts of windows; the model writes what is not given, when it is needed.
+
+    Args:
+        parts: The trained model.
+        audio: Latents of the windows.
+        numbers: The number of each window: it draws from ``seed`` plus that.
+        given: The source's text of each window; the model writes it where None, nothing is said where empty.
+        wishes: What is to be heard in each window: a caption, or an instruction to apply to the source's text.
+        caption: Writes the source's texts.
+        seed: Seed.
+    """
+
+    parts: Parts
+    audio: Sequences
+    numbers: Sequence[int]
+    given: Sequence[str | None]
+    wishes: Sequence[str | Instruction]
+    caption: Caption
+    seed: int
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """The source's text of each window."""
+        texts = list(self.given)
+        for some in self._runs([place for place, text in enumerate(texts) if text is None]):
+            texts[some.start : some.stop] = self._written(some)
+        return [text or "" for text in texts]
+
+    @cached_property
+    def targets(self) -> list[str]:
+        """The target's text of each window; the source's where an instruction cannot be followed there."""
+        return [target for target, _ in self._outcomes]
+
+    @property
+    def complaints(self) -> list[str | None]:
+        """Why the wish for a window cannot be fulfilled; None where it can."""
+        return [complaint for _, complaint in self._outcomes]
+
+    @property
+    def sources_known(self) -> bool:
+        """Whether anybody has asked for the sources' texts."""
+        return "sources" in vars(self)
+
+    @cached_property
+    def _outcomes(self) -> list[tuple[str, str | None]]:
+        return [self._outcome(place) for place in range(len(self.wishes))]
+
+    def _outcome(self, place: int) -> tuple[str, str | None]:
+        try:
+            target = self._target(place)
+            if target:
+                self.parts.read([target])
+        except ValueError as error:
+            return self.sources[place], str(error)
+        return target, None
+
+    def _target(self, place: int) -> str:
+        wish = self.wishes[place]
+        if isinstance(wish, str):
+            return wish
+        return wish.apply(self.sources[place], HeardPointing(self.parts, self._audio(range(place, place + 1))))
+
+    def _written(self, some: range) -> list[str]:
+        return self.caption.write(self.parts, self._audio(some), self.seed, self.numbers[some.start])
+
+    def _audio(self, some: range) -> Sequences:
+        own = self.audio.take(slice(some.start, some.stop))
+        return Sequences(own.values[:, : int(own.lengths.max())], own.lengths)
+
+    def _runs(self, places: Sequence[int]) -> list[range]:
+        """Return the longest runs of neighbours whose numbers are consecutive: what can be written at once."""
+        runs: list[range] = []
+        for place in places:
+            follows = runs and runs[-1].stop == place and self.numbers[place] == self.numbers[place - 1] + 1
+            runs = [*runs[:-1], range(runs[-1].start, place + 1)] if follows else [*runs, range(place, place + 1)]
+        return runs
