@@ -63,7 +63,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--esc50", type=Path, required=True, help="folder with esc50.csv and audio/")
     parser.add_argument("--out", type=Path, required=True, help="new folder for the tagger")
     parser.add_argument("--held-out", default="5", help="fold that is not trained on")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="peak of the one-cycle schedule")
     parser.add_argument("--width", type=int, default=16, help="channels of the first convolution")

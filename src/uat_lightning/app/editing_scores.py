@@ -12,9 +12,17 @@ from uat_lightning.app.captioning_scores import Scores
 from uat_lightning.app.generation_scores import distance
 from uat_lightning.app.hearing import Events
 from uat_lightning.app.unseen import UnseenEdit, batches
+from uat_lightning.metrics.audio.preservation import signal_distortion
 from uat_lightning.tasks import Edit, Parts
 
 OPERATIONS = ("add", "delete", "replace")
+NAMES = (
+    "target_present",
+    "untouched_kept",
+    "distance_to_target_db",
+    "distance_to_source_db",
+    "distortion_to_target_db",
+)
 
 
 def edit_all(
@@ -62,11 +70,11 @@ def _row(unseen: UnseenEdit, result: Tensor, heard: Events, sample_rate: int) ->
         "untouched_kept": len(untouched & heard) / len(untouched) if untouched else nan,
         "distance_to_target_db": distance(result, unseen.target, sample_rate),
         "distance_to_source_db": distance(result, unseen.source, sample_rate),
+        "distortion_to_target_db": float(signal_distortion(result.mean(0), unseen.target.mean(0))),
     }
 
 
 def _mean(rows: Sequence[Scores]) -> Scores:
     """Average each score over the rows that have it: an edit of a single event leaves nothing untouched."""
-    names = ("target_present", "untouched_kept", "distance_to_target_db", "distance_to_source_db")
-    values = {name: [row[name] for row in rows if row[name] == row[name]] for name in names}
+    values = {name: [row[name] for row in rows if row[name] == row[name]] for name in NAMES}
     return {"edits": len(rows), **{name: fmean(some) if some else nan for name, some in values.items()}}

@@ -82,6 +82,7 @@ def _tagger(tagger: ConvolutionalTagger, recipe: TaggerRecipe, file: Path, resul
         "tagger": {
             "trained_on": "real Soundscapes, train split",
             "recipe": asdict(recipe),
+            "identity": tagger.identity,
             "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
             "threshold": plain(float(tagger.threshold)),
             "on_true_clips": plain(results.scores["generation"]["true_clips"]["all"]),

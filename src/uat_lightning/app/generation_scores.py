@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from statistics import median
 
-import torch
 from torch import Tensor
 
 from uat_lightning.app.captioning_scores import Scores, by_pairs
-from uat_lightning.app.hearing import Events, event_scores
+from uat_lightning.app.hearing import Events, Heard, event_scores
 from uat_lightning.app.unseen import UnseenClip, batches
-from uat_lightning.data.audio import loudness
+from uat_lightning.metrics.audio.divergence import bernoulli_kullback_leibler
+from uat_lightning.metrics.audio.frechet import frechet_distance
+from uat_lightning.metrics.audio.moments import Moments
+from uat_lightning.metrics.audio.sanity import sanity
 from uat_lightning.metrics.audio.spectral import log_spectral_distance
 from uat_lightning.tasks import Generate, Parts
 
-CLIPPED = 1.0  # amplitude from which a sample cannot be written to a file
+SURE = 30.0  # logit beyond which a sigmoid is as good as 0 or 1; its divergence would become infinite
 
 
 def generate_all(
@@ -49,18 +52,43 @@ def hearing_scores(clips: Sequence[UnseenClip], heard: Sequence[Events]) -> dict
     return by_pairs(clips, score)
 
 
+def distances(true: Heard, made: Heard) -> Scores:
+    """Return how far clips are from the true ones in what the tagger hears.
+
+    Args:
+        true: What is heard in the true clips.
+        made: What is heard in the others, in the same order.
+    """
+    p, q = (side.logits.double().clamp(-SURE, SURE).sigmoid() for side in (true, made))
+    return {
+        "clips": len(made.vectors),
+        "frechet_distance": frechet_distance(Moments.of(true.vectors), Moments.of(made.vectors)),
+        "kl_true_to_made": float(bernoulli_kullback_leibler(p, q).mean()),
+        "kl_made_to_true": float(bernoulli_kullback_leibler(q, p).mean()),
+    }
+
+
 def sound_checks(parts: Parts, clips: Sequence[UnseenClip], waveforms: Sequence[Tensor]) -> Scores:
-    """Return whether waveforms are sane: their lengths, their levels beside the true clips', samples out of range."""
+    """Return whether waveforms are sane: lengths, samples out of range, silence, levels, noise."""
     samples = [parts.codec.samples(unseen.clip.scene.duration) for unseen in clips]
+    looks = [sanity(waveform, parts.codec.sample_rate) for waveform in waveforms]
     count = len(clips)
     return {
         "durations_right": sum(w.shape[1] == n for w, n in zip(waveforms, samples, strict=True)) / count,
-        "not_finite": sum(not bool(torch.isfinite(w).all()) for w in waveforms) / count,
-        "clipped": sum(bool((w.abs() > CLIPPED).any()) for w in waveforms) / count,
-        "silent": sum(loudness(w).silent for w in waveforms) / count,
-        "median_rms_dbfs": median(loudness(w).rms_dbfs for w in waveforms),
-        "median_rms_dbfs_true": median(loudness(unseen.waveform).rms_dbfs for unseen in clips),
+        "not_finite": sum(look.not_finite_share > 0 for look in looks) / count,
+        "clipped": sum(look.clipped_share > 0 for look in looks) / count,
+        "silent": sum(look.silent_share == 1 for look in looks) / count,
+        "median_rms_dbfs": _median([look.rms_dbfs for look in looks]),
+        "median_loudness_lufs": _median([look.loudness_lufs for look in looks]),
+        "median_silent_share": _median([look.silent_share for look in looks]),
+        "median_spectral_flatness": _median([look.spectral_flatness for look in looks]),
     }
+
+
+def _median(values: Sequence[float]) -> float:
+    """Return the median of the clips that have the figure: silence has no spectrum, a short clip no loudness."""
+    known = [value for value in values if value == value]
+    return median(known) if known else nan
 
 
 def distance(waveform: Tensor, true: Tensor, sample_rate: int) -> float:

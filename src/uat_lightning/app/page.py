@@ -147,8 +147,12 @@ def _pretty(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2)
 
 
+UNITS = {" dbfs": ", dBFS", " lufs": ", LUFS", " db": ", dB", " f1": " F1", "kl ": "KL "}
+NAMES = {"bleu 4": "BLEU-4", "rouge l": "ROUGE-L", "cider d": "CIDEr-D", "held out pairs": "held-out pairs"}
+
+
 def _label(name: str) -> str:
-    words = name.replace("_", " ").replace(" dbfs", ", dBFS").replace(" db", ", dB").replace(" f1", " F1")
-    return {"bleu 4": "BLEU-4", "rouge l": "ROUGE-L", "cider d": "CIDEr-D", "held out pairs": "held-out pairs"}.get(
-        words, words
-    )
+    words = name.replace("_", " ")
+    for plain, written in UNITS.items():
+        words = words.replace(plain, written)
+    return NAMES.get(words, words)

@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import repeat
 from math import isfinite
+from statistics import fmean
 from typing import Any
 
 from torch import Tensor
@@ -103,9 +105,9 @@ class Examination:
         with results.timed("captioning"):
             self._caption(results)
         with results.timed("generation"):
-            self._generate(results)
-        with results.timed("references"):
-            self._listen_to_references(results)
+            made = self._generate(results)
+        with results.timed("listening"):
+            self._listen(results, made)
         with results.timed("editing"):
             self._edit(results)
         return results
@@ -118,31 +120,33 @@ class Examination:
         found = captioning.captioning_scores(results.clips, results.captions)
         results.scores["captioning"] = {**found, "another_clips_events": chance}
 
-    def _generate(self, results: Results) -> None:
-        results.generated, guided = self._generated(results, self.settings.way, "Generating")
-        _, unguided = self._generated(results, Guidance(1.0), "Generating without guidance")
-        results.heard = self.ears.hear(results.generated)
-        results.scores["generation"] = {"guided": guided, "without_guidance": unguided}
+    def _generate(self, results: Results) -> dict[str, list[Tensor]]:
+        results.generated = self._generated(results, self.settings.way, "Generating")
+        unguided = self._generated(results, Guidance(1.0), "Generating without guidance")
+        return {"guided": list(results.generated), "without_guidance": unguided}
 
-    def _generated(self, results: Results, guidance: Guidance, label: str) -> tuple[list[Tensor], dict[str, Any]]:
-        settings, clips = self.settings, results.clips
+    def _generated(self, results: Results, guidance: Guidance, label: str) -> list[Tensor]:
+        settings = self.settings
         task = Generate(Euler(settings.steps), guidance)
-        made = generation.generate_all(self.parts, clips, task, settings.seed, settings.batch_size, label)
-        sound = generation.sound_checks(self.parts, clips, made)
-        return made, {**generation.hearing_scores(clips, self.ears.hear(made)), "sound": sound}
+        return generation.generate_all(self.parts, results.clips, task, settings.seed, settings.batch_size, label)
 
-    def _listen_to_references(self, results: Results) -> None:
-        """Score the true clips, and what the codec leaves of them: no generated clip can be expected to do better."""
-        clips, rate = results.clips, self.parts.codec.sample_rate
-        coded = generation.round_trips(self.parts, clips, self.settings.batch_size)
-        apart = [generation.distance(w, unseen.waveform, rate) for w, unseen in zip(coded, clips, strict=True)]
-        results.scores["generation"] |= {
-            "codec": {**self._heard(clips, coded), "distance_to_true_db": sum(apart) / len(apart)},
-            "true_clips": self._heard(clips, [unseen.waveform for unseen in clips]),
+    def _listen(self, results: Results, made: dict[str, list[Tensor]]) -> None:
+        """Score what was made, beside what no model should beat: the true clips, and what the codec leaves of them."""
+        clips, true = results.clips, [unseen.waveform for unseen in results.clips]
+        made |= {"codec": generation.round_trips(self.parts, clips, self.settings.batch_size), "true_clips": true}
+        heard = {name: self.ears.listen(waveforms) for name, waveforms in made.items()}
+        results.heard = heard["guided"].events
+        scores: dict[str, Any] = {
+            name: {
+                **generation.hearing_scores(clips, heard[name].events),
+                "sound": generation.sound_checks(self.parts, clips, waveforms),
+                "distances": generation.distances(heard["true_clips"], heard[name]),
+            }
+            for name, waveforms in made.items()
         }
-
-    def _heard(self, clips: Sequence[UnseenClip], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:
-        return generation.hearing_scores(clips, self.ears.hear(waveforms))
+        rate = self.parts.codec.sample_rate
+        scores["codec"]["distance_to_true_db"] = fmean(map(generation.distance, made["codec"], true, repeat(rate)))
+        results.scores["generation"] = scores
 
     def _edit(self, results: Results) -> None:
         edits = results.edits

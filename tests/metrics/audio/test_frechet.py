@@ -93,5 +93,9 @@ def test_the_bias_of_few_clips_is_undone():
 
 
 def test_a_line_needs_clips():
-    with pytest.raises(ValueError, match="8 clips"):
-        frechet_distance_at_infinity(gaussian([0.0], [1.0]), [torch.zeros(3, 1)] * 7)
+    reference, clips = gaussian([0.0], [1.0]), list(rows(9, 1)[:, None])
+    assert math.isfinite(frechet_distance_at_infinity(reference, clips).distance)
+    assert math.isnan(frechet_distance_at_infinity(reference, clips[:7]).distance)
+    assert math.isnan(frechet_distance_at_infinity(reference, [*clips, torch.full((1, 1), math.nan)]).distance)
+    with pytest.raises(ValueError, match="2 points"):
+        frechet_distance_at_infinity(reference, clips, points=1)

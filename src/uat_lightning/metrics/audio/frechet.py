@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import nan
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torchmetrics import Metric
 
 from uat_lightning.metrics.audio.moments import Moments, RunningMoments
 from uat_lightning.metrics.clip_records import ClipRecords
+
+LEAST = 8  # clips that a line is drawn through
 
 
 def frechet_distance(reference: Moments, generated: Moments) -> float:
@@ -40,7 +43,7 @@ def frechet_distance(reference: Moments, generated: Moments) -> float:
         raise ValueError(f"embeddings of {widths} channels cannot be compared: take both from one embedder")
     roots = [_root(side) for side in (reference, generated)]
     if any(root is None for root in roots):
-        return float("nan")
+        return nan
     first, second = (root for root in roots if root is not None)
     apart = (reference.mean - generated.mean.to(reference.mean.device)).square().sum()
     shared = torch.linalg.svdvals(first.mT @ second.to(first.device)).sum()
@@ -92,16 +95,23 @@ def frechet_distance_at_infinity(
         smallest: Size of the smallest, as a share of the clips, above 0 and below 1; all clips are the largest.
         seed: Seed of the subsets.
 
+    Returns:
+        The line; NaN for fewer than 8 clips, and where ``frechet_distance`` is.
+
     Raises:
-        ValueError: If there are fewer than 8 clips, or a size is out of range.
+        ValueError: If a size is out of range.
     """
     clips = len(generated)
-    if clips < 8 or points < 2 or not 0 < smallest < 1:
-        raise ValueError(f"a line needs 8 clips, 2 points and a share below 1, got {clips}, {points} and {smallest}")
+    if points < 2 or not 0 < smallest < 1:
+        raise ValueError(f"a line needs 2 points and a share above 0 and below 1, got {points} and {smallest}")
+    if clips < LEAST:
+        return Extrapolation(nan, nan, nan, clips)
     sizes = np.linspace(smallest * clips, clips, points).round().astype(int)
     random = np.random.default_rng(seed)
     drawn = [random.permutation(clips)[:size] for size in sizes]
     distances = [frechet_distance(reference, Moments.of(torch.cat([generated[i] for i in some]))) for some in drawn]
+    if not np.isfinite(distances).all():
+        return Extrapolation(nan, nan, nan, clips)
     slope, start = np.polyfit(1 / sizes, distances, 1)
     left = np.var(np.asarray(distances) - start - slope / sizes)
     return Extrapolation(float(start), float(slope), float(1 - left / np.var(distances)), clips)
