@@ -151,7 +151,7 @@ def test_a_header_of_gigabytes_is_not_read(tmp_path: Path, kind: bytes):
     with (tmp_path / "0.tar").open("wb") as file:
         file.write(information.tobuf(tarfile.GNU_FORMAT))
         file.truncate(5 * 2**30)
-    refuse(tmp_path, "no plain tar, or damaged")
+    refuse(tmp_path, "no plain tar, or it is damaged")
 
 
 def test_headers_upon_headers_end(tmp_path: Path):
@@ -159,7 +159,7 @@ def test_headers_upon_headers_end(tmp_path: Path):
     information = tarfile.TarInfo("header")
     information.size, information.type = len(record), b"x"
     (tmp_path / "0.tar").write_bytes((information.tobuf() + record.ljust(512, b"\0")) * 5000)
-    refuse(tmp_path, "no plain tar, or damaged")
+    refuse(tmp_path, "no plain tar, or it is damaged")
 
 
 def test_a_negative_size_does_not_go_round_in_circles(tmp_path: Path):
@@ -169,7 +169,7 @@ def test_a_negative_size_does_not_go_round_in_circles(tmp_path: Path):
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
     (tmp_path / "0.tar").write_bytes(bytes(header) + bytes(10240))
-    refuse(tmp_path, "no plain tar, or damaged")
+    refuse(tmp_path, "no plain tar, or it is damaged")
 
 
 def test_a_compressed_tar_is_not_unpacked(tmp_path: Path):
@@ -179,7 +179,7 @@ def test_a_compressed_tar_is_not_unpacked(tmp_path: Path):
         information.size = 50 << 20
         archive.addfile(information, io.BytesIO(bytes(50 << 20)))
     (tmp_path / "0.tar").write_bytes(gzip.compress(plain.getvalue(), 1))
-    refuse(tmp_path, "no plain tar, or damaged")
+    refuse(tmp_path, "no plain tar, or it is damaged")
 
 
 @pytest.mark.parametrize("cut", [100, 512, 700, 2000])
@@ -294,7 +294,9 @@ def test_a_pickle_where_latents_are_expected_is_not_opened(folder: Path, monkeyp
         with (folder / "train-tones-000000.tar").open("r+b") as file:
             file.seek(512)
             file.write(content[:500])
-        with pytest.raises(ValueError, match=r"tone-0 in train-tones-000000\.tar is no latents as the index has them"):
+        with pytest.raises(
+            ValueError, match=r"tone-0 in train-tones-000000\.tar is not the latents that the index says"
+        ):
             first_latents(folder)
     assert not (folder.parent / "executed").exists()
 

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -104,7 +105,8 @@ class Cached(Place):
                 if not file.exists():  # nobody was faster
                     self._fetch(name, file)
         with contextlib.suppress(OSError):
-            os.utime(file)  # used now
+            now = time.time_ns()  # the system's own stamps are milliseconds apart
+            os.utime(file, ns=(now, now))
         return file
 
     def _fetch(self, name: str, file: Path) -> None:
