@@ -12,7 +12,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from uat_lightning.data.audio import FORMATS, PEAK
+from uat_lightning.data.audio import FORMATS
+from uat_lightning.data.audio.write import PEAK
 
 BLOCK = 1 << 16  # frames copied at once
 TYPES = {"PCM_S8": "int16", "PCM_U8": "int16", "PCM_16": "int16", "ULAW": "int16", "ALAW": "int16"}
