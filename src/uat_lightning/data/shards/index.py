@@ -71,8 +71,8 @@ class ShardIndex:
 
     def numbers(self, column: str, rows: range) -> NDArray[Any]:
         """Return a numeric column of consecutive rows."""
-        parts = [batch.column(column).to_numpy() for batch in self.batches]
-        return np.concatenate([np.zeros(0, np.int64), *parts])[rows.start : rows.stop]
+        parts = [batch.column(column) for batch in self.batches]
+        return pa.chunked_array(parts, SCHEMA.field(column).type)[rows.start : rows.stop].to_numpy()
 
     def value(self, column: str, row: int) -> Any:  # noqa: ANN401
         """Return a column's value of one row."""
@@ -110,6 +110,7 @@ def _unpack(file: Path, unpacked: Path) -> None:
                 for batch in table.iter_batches(ROWS):
                     writer.write_batch(batch)
         temporary.replace(unpacked)
+        pa.default_memory_pool().release_unused()
     except pa.ArrowException as error:
         raise ValueError(f"{file} is damaged ({str(error).splitlines()[0][:100]}): fetch it again") from error
     finally:
