@@ -1,14 +1,12 @@
-"""BLEU, ROUGE-L and CIDEr-D by the scorers of ``pycocoevalcap``."""
+"""BLEU, ROUGE-L and CIDEr-D as ``pycocoevalcap`` defines them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from pycocoevalcap.bleu.bleu import Bleu as CocoBleu
-from pycocoevalcap.cider.cider import Cider as CocoCider
-from pycocoevalcap.rouge.rouge import Rouge as CocoRouge
 
+from uat_lightning.metrics.captioning.counted import CountedBleu, CountedCider, CountedRouge
 from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, CaptionScores, NotComputable
 
 References = Sequence[Sequence[str]]
@@ -24,7 +22,7 @@ def bleu(candidates: Sequence[str], references: References) -> tuple[list[float]
         candidates: Words of each caption, separated by blanks.
         references: Words of the true captions of each clip.
     """
-    corpus, single = CocoBleu(4).compute_score(*_by_clip(candidates, references), verbose=0)
+    corpus, single = CountedBleu(candidates, references).compute_score(option="closest", verbose=0)
     return [float(value) for value in corpus], [[float(value) for value in values] for values in single]
 
 
@@ -33,7 +31,8 @@ def rouge_l(candidates: Sequence[str], references: References) -> list[float]:
 
     Precision and recall are each the best over the references.
     """
-    return [float(value) for value in CocoRouge().compute_score(*_by_clip(candidates, references))[1]]
+    rouge = CountedRouge()
+    return [float(rouge.calc_score([said], true)) for said, true in zip(candidates, references, strict=True)]
 
 
 def cider_d(candidates: Sequence[str], references: References) -> list[float]:
@@ -42,7 +41,7 @@ def cider_d(candidates: Sequence[str], references: References) -> list[float]:
     The words' weights come from the references of this corpus: figures compare between captions of the same clips only.
     For a single clip all weights, and thus the score, are 0.
     """
-    return [float(value) for value in CocoCider().compute_score(*_by_clip(candidates, references))[1]]
+    return [float(value) for value in CountedCider(candidates, references).compute_score()[1]]
 
 
 class Bleu(CaptionScorer):
@@ -81,8 +80,3 @@ class CiderD(CaptionScorer):
 def mean_of(name: str, values: Sequence[float]) -> CaptionScores:
     """Return the scores of single captions with their mean under one name."""
     return CaptionScores({name: float(np.mean(values))}, {name: list(values)})
-
-
-def _by_clip(candidates: Sequence[str], references: References) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
-    true = {clip: list(texts) for clip, texts in enumerate(references)}
-    return true, {clip: [text] for clip, text in enumerate(candidates)}

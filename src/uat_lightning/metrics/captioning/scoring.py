@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from uat_lightning.metrics.captioning.combined import COMBINATIONS
+from uat_lightning.metrics.captioning.fluency import ErrorDetector, FluencyError
+from uat_lightning.metrics.captioning.meteor import Meteor
 from uat_lightning.metrics.captioning.ngrams import Bleu, CiderD, RougeL
 from uat_lightning.metrics.captioning.scores import (
     CaptionCorpus,
@@ -13,6 +16,8 @@ from uat_lightning.metrics.captioning.scores import (
     CaptionScores,
     NotComputable,
 )
+from uat_lightning.metrics.captioning.sentences import SentenceEmbedder, SentenceSimilarity
+from uat_lightning.metrics.captioning.spice import Spice
 from uat_lightning.metrics.captioning.variety import Variety
 from uat_lightning.metrics.captioning.words import Treebank, Words
 
@@ -20,6 +25,19 @@ from uat_lightning.metrics.captioning.words import Treebank, Words
 def quick_scorers() -> list[CaptionScorer]:
     """Return what needs neither Java nor weights: BLEU, ROUGE-L, CIDEr-D, vocabulary and distinct-n."""
     return [Bleu(), RougeL(), CiderD(), Variety()]
+
+
+def every_scorer(
+    parser: Path | None = None, embedder: SentenceEmbedder | None = None, detector: ErrorDetector | None = None
+) -> list[CaptionScorer]:
+    """Return all scorers; each one whose means are absent leaves a reason in place of its score.
+
+    Args:
+        parser: Folder of Stanford CoreNLP 3.6.0, for SPICE and SPIDEr.
+        embedder: Places sentences, for sentence similarity and FENSE.
+        detector: Finds errors of fluency, for FENSE and SPIDEr-FL.
+    """
+    return [*quick_scorers(), Meteor(), Spice(parser), SentenceSimilarity(embedder), FluencyError(detector)]
 
 
 def caption_scores(
