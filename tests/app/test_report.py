@@ -131,7 +131,7 @@ def test_the_same_seed_gives_the_same_scores_in_other_batches(tiny_pipeline_fold
         for size in (1, 4)
     ]
     for one, other in zip(*map(numbers, scores), strict=True):
-        assert one == pytest.approx(other, abs=2e-3, rel=1e-3)
+        assert one == other or one == pytest.approx(other, abs=2e-3, rel=1e-3)
 
 
 def test_a_model_that_knows_nothing_makes_a_page_too(tiny_pipeline_folder):

@@ -92,8 +92,12 @@ def spectral_flatness(waveform: Tensor, sample_rate: int) -> float:
 
 def _frame_levels(values: Tensor, sample_rate: int) -> Tensor:
     """Return the RMS of frames in dBFS, all channels together; the last frame may be shorter."""
-    pieces = torch.split(values.square().mean(0), max(1, round(FRAME * sample_rate)))
-    return 10 * torch.log10(torch.stack([piece.mean() for piece in pieces]).clamp(min=QUIETEST**2))
+    size, samples = max(1, round(FRAME * sample_rate)), values.shape[1]
+    missing = -samples % size
+    frames = torch.nn.functional.pad(values.square().mean(0), (0, missing)).reshape(-1, size)
+    lengths = torch.full((len(frames),), float(size), dtype=values.dtype, device=values.device)
+    lengths[-1] -= missing
+    return 10 * torch.log10((frames.sum(1) / lengths).clamp(min=QUIETEST**2))
 
 
 def _decibels(amplitude: Tensor) -> float:
