@@ -31,7 +31,7 @@ class VelocityDifference:
         self,
         levels: tuple[float, ...] = (0.5, 0.7, 0.9),
         draws: int = 4,
-        low: float = 0.3,
+        low: float = 0.4,
         high: float = 0.6,
         reach: int = 1,
     ) -> None:
