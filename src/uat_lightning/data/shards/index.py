@@ -72,7 +72,8 @@ class ShardIndex:
     def numbers(self, column: str, rows: range) -> NDArray[Any]:
         """Return a numeric column of consecutive rows."""
         parts = [batch.column(column) for batch in self.batches]
-        return pa.chunked_array(parts, SCHEMA.field(column).type)[rows.start : rows.stop].to_numpy()
+        found: NDArray[Any] = pa.chunked_array(parts, SCHEMA.field(column).type)[rows.start : rows.stop].to_numpy()
+        return found
 
     def value(self, column: str, row: int) -> Any:  # noqa: ANN401
         """Return a column's value of one row."""
