@@ -3,7 +3,7 @@
     python benchmarks/plan_scale.py --out docs/scale.md
 
 Four sources of ten million clips in all, in shards of 9,300 (about 256 MB of latents each), mixed as the paper mixes.
-Every figure comes from a process of its own.
+Every figure comes from a process of its own, times are of the processor: who else uses the machine does not matter.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def measured(clips: int, buckets: int, step: int, world_size: int) -> dict[str, 
     """Time the first batch from a step on, and those after it, as one rank sees them; see what it takes to memory."""
     before = memory()
     plan = planned(clips, buckets)
-    began = time.perf_counter()
+    began = time.process_time()
     plan.step(step, 0, world_size)
-    first = time.perf_counter() - began
-    began = time.perf_counter()
+    first = time.process_time() - began
+    began = time.process_time()
     for later in range(100):
         plan.step(step + 1 + later, 0, world_size)
-    each = (time.perf_counter() - began) / 100
+    each = (time.process_time() - began) / 100
     return {"first_ms": first * 1e3, "each_ms": each * 1e3, "memory_mb": memory() - before}
 
 
@@ -135,11 +135,11 @@ resumed run and another number of processes all cost the same, which is next to 
 
 Simulated: {clips:,} clips of four sources in {shards:,} shards, mixed 50/20/15/15 in generation and 0/15/60/25 in
 captioning rows, {rows} rows a batch, {lanes} lanes. Written by `python benchmarks/plan_scale.py --out docs/scale.md` on
-{date} ({machine}, lowest priority on a shared machine: other runs vary by a factor of two).
+{date} ({machine}). Times are of the processor, in milliseconds.
 
 ## Latency and memory of the plan, as one rank sees them
 
-| processes | length buckets | first batch, ms | first batch at step {far:,}, ms | each after it, ms | memory, MB |
+| processes | length buckets | first batch | first batch when resumed at step {far:,} | each after it | memory, MB |
 |---|---|---|---|---|---|
 {lines}
 

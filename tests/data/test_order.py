@@ -34,7 +34,7 @@ def test_a_pass_over_shards_holds_every_clip_once(lanes: int, window: int):
 def test_a_pass_over_clips_holds_every_clip_once(clips: int, lanes: int):
     found = passes(ClipOrder(clips, lanes, key=9), lanes, 400)
     complete = max(found)  # the last one is cut
-    assert complete >= 30
+    assert complete >= 10
     assert all(sorted(found[number]) == list(range(clips)) for number in range(complete))
 
 

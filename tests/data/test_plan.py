@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import tracemalloc
@@ -135,11 +136,11 @@ def order_of(plan: Plan, steps: int) -> str:
 
 
 GOLDEN = {
-    "plain": "883f9a2a1b17fa604476be4bf2843463",
-    "sharded": "49c7245c171b458263fba9aedcf3a060",
-    "lanes": "e67812d3c6a294ca666955674aa1dce4",
-    "buckets": "eacfcc04cc683f99d863c144ee1595a2",
-    "all": "3b6da5d7920aada4d12f83277e882201",
+    "plain": "ef719933e6b6198987d854ee1205fae3",
+    "sharded": "61cd9056c973d4a34fc7a92944724ee9",
+    "lanes": "9e183624be90c18bd6f30e61f84b48ad",
+    "buckets": "606e4b941e154abfa7074387f45f3b0d",
+    "all": "a64184a8ebc36b05e3d834ace6500a70",
 }
 
 
@@ -164,18 +165,19 @@ def test_any_step_of_a_mixture_is_reached_at_once(kind: str):
         assert same(mixture(**KINDS[kind]).step(step), forwards[step])
 
 
-def drawn(plan: Plan, steps: int, side: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return clips and visits of one direction's rows."""
-    rows = [plan.step(step) for step in range(steps)]
+@functools.cache
+def walked(kind: str, side: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return clips and visits of one direction's rows over many passes."""
+    plan = mixture(clips=30, **KINDS[kind])
+    rows = [plan.step(step) for step in range(150)]
     return tuple(np.concatenate([getattr(r, name)[r.generation == side] for r in rows]) for name in ("clips", "visits"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("side", "direction"), [(True, "generation"), (False, "captioning")])
 def test_sources_have_their_shares_in_either_direction(kind: str, side: bool, direction: str):
-    plan = mixture(**KINDS[kind])
-    clips, _ = drawn(plan, 300, side)
-    source = np.searchsorted(np.cumsum([pool.clips for pool in plan.pools]), clips, side="right")
+    clips, _ = walked(kind, side)
+    source = np.searchsorted(np.cumsum([30, 60, 90, 120]), clips, side="right")
     shares = np.array(PAPER[direction]) / sum(PAPER[direction])
     deviation = np.abs(np.bincount(source, minlength=4) / len(clips) - shares)
     assert (deviation <= 3 * np.sqrt(shares * (1 - shares) / len(clips))).all()
@@ -185,18 +187,16 @@ def test_sources_have_their_shares_in_either_direction(kind: str, side: bool, di
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("side", [True, False])
 def test_no_clip_comes_twice_in_a_pass_over_its_source(kind: str, side: bool):
-    clips, visits = drawn(mixture(clips=60, **KINDS[kind]), 300, side)
-    assert visits.max() >= 3
+    clips, visits = walked(kind, side)
+    assert visits.max() >= 10
     assert len(np.unique(np.stack([clips, visits]), axis=1).T) == len(clips)
 
 
-def test_no_clip_is_a_pass_behind_another_of_its_source():
-    """Without lanes a pass ends before the next begins, in a mixture too."""
-    for side in (True, False):
-        clips, visits = drawn(mixture(clips=60), 300, side)
-        for first, last in ((60, 180), (180, 360)):
-            here = visits[(clips >= first) & (clips < last)]
-            assert (np.diff(here) >= 0).all()
+@pytest.mark.parametrize("side", [True, False])
+def test_without_lanes_a_pass_ends_before_the_next_begins_in_a_mixture_too(side: bool):
+    clips, visits = walked("plain", side)
+    for first, last in ((30, 90), (90, 180), (180, 300)):
+        assert (np.diff(visits[(clips >= first) & (clips < last)]) >= 0).all()
 
 
 def test_ranks_read_shards_of_their_own():
@@ -204,14 +204,14 @@ def test_ranks_read_shards_of_their_own():
     offsets = np.concatenate([[0], np.cumsum([pool.clips for pool in plan.pools])])
     readers: dict[tuple[int, ...], set[int]] = {}
     for rank in range(4):
-        for step in range(40):
+        for step in range(20):
             rows = plan.step(step, rank, 4)
             for clip, visit, side in zip(rows.clips, rows.visits, rows.generation, strict=True):
                 source = int(np.searchsorted(offsets, clip, side="right")) - 1
                 shard = int(np.searchsorted(plan.pools[source].offsets, clip - offsets[source], side="right"))
                 readers.setdefault((source, shard, int(visit), int(side)), set()).add(rank)
     assert {len(ranks) for ranks in readers.values()} == {1}
-    assert len(readers) > 100
+    assert set().union(*readers.values()) == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("kind", ["buckets", "all"])
@@ -246,6 +246,7 @@ def test_captions_and_crops_follow_clip_and_visit_and_not_where_they_fall():
     [
         ({"lanes": 3}, "3 lanes do not divide the 16 generation and 24 captioning rows of a batch"),
         ({"lanes": 0}, "0 lanes do not divide"),
+        ({"rows": 0}, "at least one row, got 0"),
     ],
 )
 def test_lanes_that_do_not_divide_are_refused(settings: dict[str, int], message: str):
@@ -282,8 +283,8 @@ def test_a_million_clips_are_planned_in_less_than_200_mb():
 
 
 def test_memory_stays_flat_over_epochs():
-    plan = mixture(clips=60, **KINDS["all"])
-    steps = 3 * 600 // 40
+    plan = mixture(clips=20, **KINDS["all"])
+    steps = 200 // 20
 
     def epochs(first: int) -> int:
         for step in range(first * steps, (first + 3) * steps):

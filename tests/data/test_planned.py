@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from toy_training import CANVAS, VOCABULARY, WIDTH, ToneCorpus, ToneData, Tones
+from toy_training import CANVAS, VOCABULARY, WIDTH, ToneCorpus, ToneData, Tones, toy_module, toy_trainer
 from uat_lightning.codec import MelCodec
 from uat_lightning.data.audio_text import Share
 from uat_lightning.data.buckets import QuantileBuckets
@@ -397,3 +397,34 @@ def test_batches_are_of_the_clips_that_the_plan_names(tmp_path: Path):
     for step, batch in enumerate(islice(data.train_dataloader(), 3)):
         for clip, ids in zip(data.plan("train").step(step).clips.tolist(), batch.clean.text.values, strict=True):
             assert ids.tolist() in data.tokenizer.encode(source[clip]).values.tolist()
+
+
+def test_data_without_validation_clips_trains(tmp_path: Path):
+    data = ToneData(tmp_path, corpora={"few": Share(ToneCorpus(6, 0))})
+    trainer = toy_trainer(tmp_path, 4)
+    trainer.fit(toy_module(), datamodule=data)
+    assert trainer.global_step == 4
+
+
+@pytest.mark.parametrize("corpora", [{}, {"few": Share(ToneCorpus(0, 3))}, {"few": Share(ToneCorpus(3, 0), 0.0, 0.0)}])
+def test_nothing_to_train_on_is_said_before_anything_is_read(tmp_path: Path, corpora: dict[str, Share]):
+    data = ToneData(tmp_path)
+    data.corpora = corpora
+    with pytest.raises(ValueError, match="nothing to train on"):
+        data.prepare_data()
+
+
+def test_a_weight_below_nothing_is_refused():
+    with pytest.raises(ValueError, match="weights of a corpus are 0 or more, got -1"):
+        Share(ToneCorpus(), -1.0)
+
+
+def test_lanes_that_do_not_divide_the_batch_are_refused_before_anything_is_read(tmp_path: Path):
+    with pytest.raises(ValueError, match="3 lanes do not divide the 4 generation and 4 captioning rows"):
+        mixture(tmp_path, lanes=3)
+
+
+def test_lightning_is_told_that_the_loader_can_go_on(whole, tmp_path: Path, recwarn):
+    folder, _ = whole
+    fitted(tmp_path, Encoded(**KINDS["lanes"]), OneWeight(), folder / "step=5.ckpt", max_steps=6)
+    assert not [warning for warning in recwarn if "not resumable" in str(warning.message)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from uat_lightning.codec import Codec
 from uat_lightning.data.corpus import Corpus
@@ -36,6 +37,15 @@ class Share:
     corpus: Corpus
     generation: float = 1.0
     captioning: float = 1.0
+
+    def __post_init__(self) -> None:
+        """See that the weights are weights.
+
+        Raises:
+            ValueError: If one is below 0.
+        """
+        if self.generation < 0 or self.captioning < 0:
+            raise ValueError(f"weights of a corpus are 0 or more, got {self.generation} and {self.captioning}")
 
 
 class AudioTextDataModule(PlannedDataModule):
@@ -109,7 +119,7 @@ class AudioTextDataModule(PlannedDataModule):
     def folder(self) -> Path:
         """The cache folder of codec and tokenizer, as fitted; the encoded corpora lie in it."""
         parts: dict[str, Any] = {"codec": self.codec.describe(), "tokenizer": self.tokenizer.describe()}
-        if not (self.codec.fitted and self.tokenizer.fitted):
+        if not self._parts_are_given:
             parts["fit"] = [(corpus.description(), count) for corpus, count in self._fitted_on()]
         return self.cache / fingerprint(**parts)
 
@@ -117,27 +127,28 @@ class AudioTextDataModule(PlannedDataModule):
         """Return the cache folder of a corpus."""
         return self.folder / fingerprint(corpus=self.corpora[name].corpus.description())
 
+    @functools.cached_property
+    def _parts_are_given(self) -> bool:
+        """Whether codec and tokenizer came fitted, before this object fitted or loaded them."""
+        return self.codec.fitted and self.tokenizer.fitted
+
     def _fitted_on(self) -> list[tuple[Corpus, int]]:
         """Return the corpora that are trained on, and how many clips of each the parts are fitted to."""
         trained = [share for share in self.corpora.values() if "train" in share.corpus.split_names]
-        generation, captioning = (
-            sum(getattr(share, name) for share in trained) or 1.0 for name in ("generation", "captioning")
-        )
-        rows = self.generation_share
-        shares = [
-            rows * share.generation / generation + (1 - rows) * share.captioning / captioning for share in trained
-        ]
-        return [
-            (share.corpus, math.ceil(self.fit_clips * part / sum(shares)))
-            for share, part in zip(trained, shares, strict=True)
-            if part
-        ]
+        rows = np.zeros(len(trained))
+        for direction, part in (("generation", self.generation_share), ("captioning", 1 - self.generation_share)):
+            weights = np.array([getattr(share, direction) for share in trained])
+            rows += part * weights / max(weights.sum(), np.finfo(float).tiny)
+        if not rows.any():
+            raise ValueError("nothing to train on: no corpus has both clips of a split `train` and a weight above 0")
+        counts = np.ceil(self.fit_clips * rows / rows.sum()).astype(int)
+        return [(share.corpus, int(count)) for share, count in zip(trained, counts, strict=True) if count]
 
     def prepare_data(self) -> None:
         """Fit and encode, unless the cache has it; runs in one process.
 
         Raises:
-            ValueError: If a corpus has a weight and no clips to train on, or no clip of a split can be used.
+            ValueError: If there is nothing to train on, or no clip of a split can be used.
         """
         if not self.folder.exists():
             with contextlib.contextmanager(make_folder)(self.folder) as folder:
@@ -152,8 +163,9 @@ class AudioTextDataModule(PlannedDataModule):
 
     def fit(self) -> None:
         """Fit codec and tokenizer where they need it."""
-        sources = [(self._source(corpus, "train"), count) for corpus, count in self._fitted_on()]
-        fit_parts(sources, self.codec, self.tokenizer, self.workers)
+        if not self._parts_are_given:
+            sources = [(self._source(corpus, "train"), count) for corpus, count in self._fitted_on()]
+            fit_parts(sources, self.codec, self.tokenizer, self.workers)
 
     def _encode(self, name: str, corpus: Corpus) -> None:
         with contextlib.contextmanager(make_folder)(self.folder_of(name)) as folder:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from uat_lightning.data.plan import Plan, Rows
 from uat_lightning.data.store import Store
@@ -81,6 +82,17 @@ class WholeSplit(PlannedBatches):
         first = step * self.clips_per_batch
         everywhere = np.arange(first, min(first + self.clips_per_batch, len(self.store)))
         return self._batch(_both_directions(everywhere[self.rank :: self.world_size]))
+
+
+class PlannedLoader(DataLoader[Batch]):
+    """A DataLoader that Lightning knows to be resumable; where it goes on is in the DataModule's state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the DataModule has it."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take nothing: the DataModule has it."""
 
 
 class RemainingSteps(Sampler[int]):

@@ -62,14 +62,10 @@ class Plan:
     generation_share: float = 0.5
     seed: int = 0
     lanes: int = 1
-    window: int = 16
+    window: int = 4
 
     def __post_init__(self) -> None:
-        """See that every lane holds the same rows, and that there is something to draw for each."""
-        generation, captioning = self.counts
-        if self.lanes < 1 or generation % self.lanes or captioning % self.lanes:
-            rows = f"the {generation} generation and {captioning} captioning rows of a batch"
-            raise ValueError(f"{self.lanes} lanes do not divide {rows}: change lanes, batch_size or generation_share")
+        """See that every lane holds the same rows, and that there is something to draw for them."""
         for direction, count in zip(("generation", "captioning"), self.counts, strict=True):
             weights = {pool.name: getattr(pool, direction) * (pool.clips > 0) for pool in self.pools}
             if (count and not any(weights.values())) or min(weights.values(), default=0) < 0:
@@ -83,8 +79,7 @@ class Plan:
     @property
     def counts(self) -> tuple[int, int]:
         """Rows of a global batch that teach audio from text, and text from audio."""
-        generation = round(self.rows * self.generation_share)
-        return generation, self.rows - generation
+        return rows_of_directions(self.rows, self.generation_share, self.lanes)
 
     def step(self, step: int, rank: int = 0, world_size: int = 1) -> Rows:
         """Return a rank's equal share of the global batch of a step, rows beside each other; steps count from 0."""
@@ -125,6 +120,23 @@ class Plan:
         settings = ("rows", "generation_share", "seed", "lanes", "window")
         pools = {pool.name: pool.description() for pool in self.pools}
         return {"order": ORDER, **{name: getattr(self, name) for name in settings}, "pools": pools}
+
+
+def rows_of_directions(rows: int, generation_share: float, lanes: int) -> tuple[int, int]:
+    """Return the rows of a batch that teach audio from text, and those that teach text from audio.
+
+    Raises:
+        ValueError: If there are none, or the lanes do not divide either.
+    """
+    if rows < 1 or not 0 <= generation_share <= 1:
+        raise ValueError(
+            f"a batch has at least one row, got {rows}; generation_share is 0 to 1, got {generation_share}"
+        )
+    generation = round(rows * generation_share)
+    if lanes < 1 or generation % lanes or rows % lanes:
+        shares = f"the {generation} generation and {rows - generation} captioning rows of a batch"
+        raise ValueError(f"{lanes} lanes do not divide {shares}: change lanes, batch_size or generation_share")
+    return generation, rows - generation
 
 
 def changes(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:

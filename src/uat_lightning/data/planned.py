@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from uat_lightning.codec import Codec
-from uat_lightning.data.batches import PlannedBatches, RemainingSteps, WholeSplit
+from uat_lightning.data.batches import PlannedBatches, PlannedLoader, RemainingSteps, WholeSplit
 from uat_lightning.data.buckets import Buckets
 from uat_lightning.data.encode import fingerprint
 from uat_lightning.data.mixture import Pool
 from uat_lightning.data.parts import check_parts, check_trainer
-from uat_lightning.data.plan import Plan, changes
+from uat_lightning.data.plan import Plan, changes, rows_of_directions
 from uat_lightning.data.store import JoinedStore, Store
 from uat_lightning.text import Tokenizer
 from uat_lightning.types import Batch
@@ -62,6 +62,9 @@ class PlannedDataModule(LightningDataModule):
         buckets: Sorts clips by length, for batches with little padding; none where None.
         loader_workers: Processes that prepare batches ahead; 0 prepares them where they are used.
         seed: Seed of the data order.
+
+    Raises:
+        ValueError: If the rows of a batch do not divide among the lanes.
     """
 
     def __init__(
@@ -74,12 +77,13 @@ class PlannedDataModule(LightningDataModule):
         epoch_steps: int | None = None,
         longest_seconds: float | None = None,
         lanes: int = 1,
-        window: int = 16,
+        window: int = 4,
         buckets: Buckets | None = None,
         loader_workers: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        rows_of_directions(batch_size, generation_share, lanes)
         self.codec, self.tokenizer, self.batch_size = codec, tokenizer, batch_size
         self.generation_share, self.epoch_steps, self.longest_seconds = generation_share, epoch_steps, longest_seconds
         self.captions, self.seed, self.buckets, self.loader_workers = captions, seed, buckets, loader_workers
@@ -157,9 +161,9 @@ class PlannedDataModule(LightningDataModule):
         batches = PlannedBatches(self._stores["train"], plan, self.tokenizer, *where, captions=self.captions)
         return self._loader(batches, RemainingSteps(lambda: self.position, per_epoch))
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Return every validation clip once, in both directions."""
-        return self._whole("validation")
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """Return every validation clip once, in both directions; nothing where the data has none."""
+        return self._whole("validation") if "validation" in self._stores else []
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Return every test clip once, in both directions.
@@ -176,7 +180,7 @@ class PlannedDataModule(LightningDataModule):
         return self._loader(WholeSplit(self._stores[split], self.plan(split), self.tokenizer, *where))
 
     def _loader(self, batches: Dataset[Batch], sampler: RemainingSteps | None = None) -> DataLoader[Batch]:
-        return DataLoader(
+        return PlannedLoader(
             batches,
             batch_size=None,
             sampler=sampler,

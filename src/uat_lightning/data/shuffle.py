@@ -22,11 +22,15 @@ def mixed(*numbers: ArrayLike) -> NDArray[np.uint64]:
     """
     state: NDArray[np.uint64] = np.zeros(1, np.uint64)
     for number in numbers:
-        state = (state ^ np.asarray(number).astype(np.uint64)) + GOLDEN
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        state = state ^ (state >> np.uint64(31))
+        state = _finalised((state ^ np.asarray(number).astype(np.uint64)) + GOLDEN)
     return state
+
+
+def _finalised(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    finalised: NDArray[np.uint64] = state ^ (state >> np.uint64(31))
+    return finalised
 
 
 def uniform(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
@@ -62,9 +66,11 @@ def _crossed(
 ) -> NDArray[np.int64]:
     """Shift every row of the grid by a hash of its number, then every column, and so on."""
     row, column = np.divmod(places, columns)
-    for turn in range(0, ROUNDS, 2):
-        column = (column + _below(mixed(keys, turn, row), columns)) % columns
-        row = (row + _below(mixed(keys, turn + 1, column), rows)) % rows
+    for _ in range(0, ROUNDS, 2):
+        keys = keys + GOLDEN  # another round, another hash: one finaliser each, as this is where the time goes
+        column = (column + _below(_finalised(keys ^ row.astype(np.uint64)), columns)) % columns
+        keys = keys + GOLDEN
+        row = (row + _below(_finalised(keys ^ column.astype(np.uint64)), rows)) % rows
     crossed: NDArray[np.int64] = row * columns + column
     return crossed
 
