@@ -21,7 +21,9 @@ DOORS = {
     "generate": "make audio from captions",
     "caption": "write captions of audio files",
     "score": "tell how well texts fit audio files",
+    "imagine": "make audio and its caption from nothing, with a model trained for it",
     "edit": "change audio files to deserve another caption",
+    "plan": "tell weights, arithmetic, memory and hours of a training: --config joint.yaml --devices 32",
     "report": "write a page to hear and see what a model can do",
 }
 
@@ -62,6 +64,8 @@ def _run(args: list[str]) -> None:
         print(f"uat-lightning {_version()}")
     elif command in TRAINING:
         _train([command, *options])
+    elif command == "plan":
+        _plan(options)
     elif command in DOORS:
         from uat_lightning.app.options import call
 
@@ -78,6 +82,15 @@ def _train(args: list[str]) -> None:
     from uat_lightning.app.train import train
 
     train(args)
+
+
+def _plan(args: list[str]) -> None:
+    from uat_lightning.app.shipped import with_configs
+
+    args = with_configs(args)
+    from uat_lightning.app.plan import plan
+
+    plan(args)
 
 
 def _is_about_input(error: Exception) -> bool:
