@@ -6,6 +6,7 @@ import contextlib
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from uat_lightning.data.plan import Plan, Rows
 from uat_lightning.data.source import Source
 from uat_lightning.data.store import LatentStore
 from uat_lightning.text import Tokenizer
-from uat_lightning.types import Batch, Sequences
+from uat_lightning.types import Batch, Pair, Sequences
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,14 @@ class PlannedBatches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         """Return this rank's rows of the global batch of a step."""
-        return self._batch(self.plan.step(step).shard(self.rank, self.world_size))
+        rows = self.plan.step(step).shard(self.rank, self.world_size)
+        return replace(self._batch(rows), shares=self._shares(rows))
+
+    def _shares(self, rows: Rows) -> Pair[float]:
+        """Return how many rows of either direction there are here, over the mean of all ranks."""
+        everywhere = self.plan.generation_rows, self.plan.rows - self.plan.generation_rows
+        here = int(rows.generation.sum()), int((~rows.generation).sum())
+        return Pair(*(self.world_size * own / max(all_, 1) for own, all_ in zip(here, everywhere, strict=True)))
 
     def _batch(self, rows: Rows) -> Batch:
         clean = self.store.pairs(rows.clips, rows.choices, rows.crops, self.canvas, self.pad_id, self.longest)
