@@ -185,7 +185,19 @@ def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) ->
     overview = capsys.readouterr().out
     main(["--help"])
     assert overview == capsys.readouterr().out
-    for command in ("fit", "validate", "test", "predict", "generate", "caption", "score", "edit", "report"):
+    for command in (
+        "fit",
+        "validate",
+        "test",
+        "predict",
+        "generate",
+        "caption",
+        "score",
+        "imagine",
+        "edit",
+        "plan",
+        "report",
+    ):
         assert f"\n  {command} " in overview
 
 
@@ -194,7 +206,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("uat-lightning ")
 
 
-@pytest.mark.parametrize("command", ["generate", "caption", "score", "edit"])
+@pytest.mark.parametrize("command", ["generate", "caption", "score", "imagine", "edit"])
 def test_help_documents_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])

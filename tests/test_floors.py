@@ -12,7 +12,7 @@ import pytest
 PACKAGE = "uat_lightning"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
 FLOORS = (
-    "types tensors configurable learning_rate text_encoder",
+    "types tensors configurable learning_rate strategy text_encoder",
     "codec text backbone metrics",
     "diffusion data",
     "sampling",

@@ -17,11 +17,15 @@ TRAINING = {
     "test": "score a checkpoint on the test clips",
     "predict": "run a checkpoint over a dataset, with a module that has a predict_step",
 }
-ENCODING = {"encode": "turn a dataset into shards of latents: --config joint.yaml --out shards"}
+CONFIGURED = {
+    "encode": "turn a dataset into shards of latents: --config joint.yaml --out shards",
+    "plan": "tell weights, arithmetic, memory and hours of a training: --config joint.yaml --devices 32",
+}
 DOORS = {
     "generate": "make audio from captions",
     "caption": "write captions of audio files",
     "score": "tell how well texts fit audio files",
+    "imagine": "make audio and its caption from nothing, with a model trained for it",
     "edit": "change audio files to deserve another caption",
     "shards": "verify shards, or index tars that others made",
     "report": "write a page to hear and see what a model can do",
@@ -67,8 +71,8 @@ def _run(args: list[str]) -> None:
         _train([command, *options])
     elif command in ROOMS:
         getattr(import_module(f"uat_lightning.app.{command}"), command)(options)
-    elif command in ENCODING:
-        _encode(options)
+    elif command in CONFIGURED:
+        _configured(command, options)
     elif command in DOORS:
         from uat_lightning.app.options import call
 
@@ -87,13 +91,11 @@ def _train(args: list[str]) -> None:
     train(args)
 
 
-def _encode(args: list[str]) -> None:
+def _configured(command: str, args: list[str]) -> None:
     from uat_lightning.app.shipped import with_configs
 
     args = with_configs(args)
-    from uat_lightning.app.encode import encode
-
-    encode(args)
+    getattr(import_module(f"uat_lightning.app.{command}"), command)(args)
 
 
 def _is_about_input(error: Exception) -> bool:
@@ -105,7 +107,7 @@ def _is_about_input(error: Exception) -> bool:
 
 
 def _commands() -> dict[str, str]:
-    return {**TRAINING, **ENCODING, **DOORS, **ROOMS}
+    return {**TRAINING, **CONFIGURED, **DOORS, **ROOMS}
 
 
 def _overview() -> str:

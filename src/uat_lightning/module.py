@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from uat_lightning.backbone import Backbone
+from uat_lightning.backbone.sharding import shard, units
 from uat_lightning.diffusion import Objective, Occasion, OnePass, Passes, SquareSampler
 from uat_lightning.types import Batch, Pair
 
@@ -47,8 +48,28 @@ class UATModule(LightningModule):
         self.passes.check(square)
         self.text_weight, self.build_optimizer, self.build_scheduler = text_weight, optimizer, scheduler
 
+    def configure_model(self) -> None:
+        """Share the backbone's weights out where the strategy does; see ``ShardedBlocks``.
+
+        Raises:
+            ValueError: If the strategy divides single matrices, or weights would be kept in half precision.
+        """
+        if self.device_mesh is None or units(self.backbone):
+            return
+        if self.device_mesh["tensor_parallel"].size() > 1:
+            raise ValueError("matrices are not divided: give the Trainer uat_lightning.strategy.ShardedBlocks")
+        if str(self.trainer.precision) not in ("32-true", "bf16-mixed"):
+            raise ValueError(f"weights are shared out in precision 32-true or bf16-mixed, not {self.trainer.precision}")
+        half = torch.bfloat16 if self.trainer.precision == "bf16-mixed" else None
+        shard(self.backbone, self.device_mesh["data_parallel"], half)
+
     def losses(self, batch: Batch, occasion: Occasion | None = None) -> dict[str, Tensor]:
         """Return the total, audio and text losses of a batch; each is a mean over the rows that learn it.
+
+        A row's own loss is a mean over its frames, or its tokens, whatever its length. Planned batches all have the
+        same numbers of rows, so that several batches for one optimizer step are as one batch of all their rows. A
+        rank with more rows of a direction than others have counts for more in the total, by ``Batch.shares``: the
+        mean over ranks is then the mean over all rows, and nothing has to be communicated for it.
 
         Args:
             batch: Clean rows.
@@ -56,7 +77,8 @@ class UATModule(LightningModule):
         """
         occasion = occasion or Occasion()
         audio, text = self.passes.losses(self.backbone, self.objectives, self.square, batch, occasion)
-        return {"loss": audio + self.text_weight * text, "audio": audio, "text": text}
+        total = batch.shares.audio * audio + self.text_weight * batch.shares.text * text
+        return {"loss": total, "audio": audio, "text": text}
 
     def occasion(self, batch_idx: int) -> Occasion:
         """Return where training is, for a batch of the epoch."""

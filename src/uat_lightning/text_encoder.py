@@ -21,6 +21,11 @@ class TextEncoder(Configurable, nn.Module, ABC):
     width: int
     mask_id: int
 
+    @property
+    def frozen(self) -> tuple[nn.Module, ...]:
+        """Networks that it works with and that are no part of the model: neither trained nor saved."""
+        return ()
+
     @abstractmethod
     def encode(self, tokens: Sequences) -> Tensor:
         """Encode token ids (rows, tokens).

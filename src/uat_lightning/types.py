@@ -86,12 +86,15 @@ class Batch:
         further: Further captions of the captioning rows: one more for each of them, then the next for each, and so on;
             no rows where None.
         generation_rows: How many rows teach audio from text, known on the host; counted where below 0.
+        shares: How many rows teach audio, and how many text, over the mean of all ranks' batches: 1 where all ranks
+            have equally many.
     """
 
     clean: Pair[Sequences]
     generation: Tensor
     further: Sequences | None = None
     generation_rows: int = -1
+    shares: Pair[float] = Pair(1.0, 1.0)
 
     def __post_init__(self) -> None:
         """Count while the rows are still on the host, so that no training step waits for a device to tell."""
@@ -124,4 +127,6 @@ class Batch:
 
     def _with(self, change: Callable[[Any], Any]) -> Batch:
         further = None if self.further is None else change(self.further)
-        return Batch(Pair(*map(change, self.clean)), change(self.generation), further, self.generation_rows)
+        return Batch(
+            Pair(*map(change, self.clean)), change(self.generation), further, self.generation_rows, self.shares
+        )

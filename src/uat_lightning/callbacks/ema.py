@@ -10,6 +10,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from uat_lightning.backbone.sharding import at_rest, shared_out_like, units, whole
+
 
 class EMA(Callback):
     """Keeps a moving average of the trainable weights, validates with it and saves it.
@@ -54,8 +56,8 @@ class EMA(Callback):
             self._swap(pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Put the raw weights back before anybody saves them."""
-        if self._swapped:
+        """Put the raw weights back before anybody saves them; sharded ones, perhaps half gathered, nobody can save."""
+        if self._swapped and not units(pl_module):
             self._swap(pl_module)
 
     @torch.no_grad()
@@ -79,21 +81,23 @@ class EMA(Callback):
                 self._swap(module)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Save the average as the weights, and the raw weights beside it."""
+        """Save the average as the weights, and the raw weights beside it; whole ones, where they are sharded."""
         weights = {name: weight.detach() for name, weight in _trainable(pl_module).items()}
         average, raw = (weights, self.average) if self._swapped else (self.average, weights)
-        checkpoint["raw_parameters"] = {name: weight.clone() for name, weight in raw.items()}
-        checkpoint["state_dict"] = {**checkpoint["state_dict"], **{k: v.clone() for k, v in average.items()}}
+        checkpoint["raw_parameters"] = {name: whole(weight).clone() for name, weight in raw.items()}
+        checkpoint["state_dict"] = {**checkpoint["state_dict"], **{k: whole(v).clone() for k, v in average.items()}}
         checkpoint["ema_updates"] = self.updates
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Take the average from the weights, and put the raw weights back in their place."""
+        """Take the average from the weights, which are loaded already, and put the raw weights back in their place."""
         if trainer.state.fn != "fit" or "raw_parameters" not in checkpoint:
             return
-        raw = checkpoint["raw_parameters"]
-        self.average = {name: checkpoint["state_dict"][name].clone() for name in raw}
+        weights, raw = _trainable(pl_module), checkpoint["raw_parameters"]
+        self.average = {name: weights[name].detach().clone() for name in raw}
         self.updates = checkpoint["ema_updates"]
-        pl_module.load_state_dict(raw, strict=False)
+        with torch.no_grad():
+            for name, value in raw.items():
+                weights[name].copy_(shared_out_like(value, weights[name]))
 
 
 @contextmanager
@@ -108,4 +112,5 @@ def averaged_weights(trainer: Trainer, module: LightningModule) -> Iterator[None
 
 
 def _trainable(module: LightningModule) -> dict[str, torch.nn.Parameter]:
+    at_rest(module)  # what was gathered for a forward pass is a copy
     return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}

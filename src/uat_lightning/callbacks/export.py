@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from uat_lightning.backbone import Backbone
+from uat_lightning.backbone.sharding import units, unsharded
 from uat_lightning.callbacks.ema import averaged_weights
 from uat_lightning.codec import Codec
 from uat_lightning.diffusion import ContinuousProcess, RectifiedFlow
@@ -21,7 +23,8 @@ class ExportPipeline(Callback):
     """Saves backbone, codec, tokenizer and audio process as one folder when training ends.
 
     The weights are the averaged ones where there are. It saves too when ``max_time`` or the keyboard ends training, but
-    not after an error and not in a ``fast_dev_run``. A model that is there already is replaced.
+    not after an error and not in a ``fast_dev_run``. A model that is there already is replaced. Where weights are
+    sharded, the keyboard leaves the last checkpoint alone: processes may be stopped in different places.
 
     Args:
         folder: The model folder.
@@ -45,14 +48,18 @@ class ExportPipeline(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Save the model where somebody stopped the training, as far as it came."""
-        if isinstance(exception, KeyboardInterrupt) and trainer.state.fn == "fit" and trainer.global_step:
+        stopped = isinstance(exception, KeyboardInterrupt) and trainer.state.fn == "fit" and trainer.global_step
+        if stopped and not units(pl_module):
             self._save(trainer, pl_module)
 
     def _save(self, trainer: Trainer, module: LightningModule) -> None:
-        if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         with averaged_weights(trainer, module):
-            trained_pipeline(trainer, module).save_pretrained(self.folder)
+            parts = trained_pipeline(trainer, module).parts
+            parts = replace(parts, backbone=unsharded(parts.backbone))  # every process has its shares to give
+            if trainer.is_global_zero:
+                UATPipeline(parts).save_pretrained(self.folder)
         rank_zero_info(f"saved the model to {self.folder}")
 
 

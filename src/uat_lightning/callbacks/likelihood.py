@@ -45,9 +45,7 @@ class CaptionLikelihood(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Hide tokens of the captioning rows and score what the model thinks of them."""
-        rows = ~batch.generation
-        if not bool(rows.any()):
-            return
+        rows = ~batch.generation  # maybe none; yet where weights are sharded, every process must take part
         audio, text = (side.take(rows) for side in batch.clean)
         noisy, hidden, t = self._hide(text, step_seed(self.seed, trainer.global_rank, batch_idx))
         logits = pl_module.backbone(Pair(audio, noisy), Pair(0 * t, t)).text.logits()  # type: ignore[operator]

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from uat_lightning.backbone.sharding import gathered
 from uat_lightning.callbacks.export import trained_pipeline
 from uat_lightning.callbacks.shown import Sample, ShownTask
 from uat_lightning.callbacks.spectrogram import picture
@@ -63,7 +64,8 @@ class SampleTasks(Callback):
         made: dict[str, Sample] = {}
         for name, task in self.tasks.items():
             rows = share(task.count, trainer.global_rank, trainer.world_size)
-            samples = task.show(parts, clips, rows, self.seed) if rows else []
+            with gathered(parts.backbone):  # processes take other steps, and some none
+                samples = task.show(parts, clips, rows, self.seed) if rows else []
             made |= {f"{name}-{rows.start + place}": sample for place, sample in enumerate(samples)}
         if folder is not None:
             write_samples(folder, made, parts.codec.sample_rate, trainer.global_rank)

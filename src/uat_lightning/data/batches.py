@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from uat_lightning.data.plan import Plan, Rows
 from uat_lightning.data.store import Store
 from uat_lightning.text import Tokenizer
-from uat_lightning.types import Batch, Sequences
+from uat_lightning.types import Batch, Pair, Sequences
 
 
 class PlannedBatches(Dataset[Batch]):
@@ -45,7 +46,13 @@ class PlannedBatches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         """Return this rank's rows of the global batch of a step."""
-        return self._batch(self.plan.step(step, self.rank, self.world_size))
+        rows = self.plan.step(step, self.rank, self.world_size)
+        return replace(self._batch(rows), shares=self._shares(rows))
+
+    def _shares(self, rows: Rows) -> Pair[float]:
+        """Return how many rows of either direction there are here, over the mean of all ranks."""
+        here = int(rows.generation.sum()), int((~rows.generation).sum())
+        return Pair(*(self.world_size * own / max(all_, 1) for own, all_ in zip(here, self.plan.counts, strict=True)))
 
     def _batch(self, rows: Rows) -> Batch:
         clean = self.store.pairs(rows.clips, rows.choices, rows.crops, self.canvas, self.pad_id, self.longest)

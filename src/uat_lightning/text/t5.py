@@ -62,6 +62,11 @@ class T5Encoder(TextEncoder):
             self._check(digest)
 
     @property
+    def frozen(self) -> tuple[nn.Module, ...]:
+        """T5."""
+        return self._frozen
+
+    @property
     def model(self) -> Any:  # noqa: ANN401
         """The frozen ``transformers.T5EncoderModel``, on the device of the mask's embedding."""
         (model,) = self._frozen
@@ -74,6 +79,8 @@ class T5Encoder(TextEncoder):
 
     def encode(self, tokens: Sequences) -> Tensor:
         """Encode token ids (rows, tokens), masked where hidden: (rows, tokens, width), zero at padding."""
+        if not len(tokens):  # T5 cannot reshape nothing, which a rank may have in the last batch of a validation
+            return self.mask_offset.expand(*tokens.values.shape, -1)
         model, hidden, valid = self.model, tokens.values == self.mask_id, tokens.mask
         embedded = model.get_input_embeddings()(tokens.values.masked_fill(hidden, self.start_id))
         embedded = torch.where(hidden[..., None], self.mask_embedding().to(embedded.dtype), embedded)
