@@ -50,7 +50,8 @@ class SentenceTransformer(SentenceEmbedder):
         starts = range(0, len(different), self.batch_size)
         vectors = torch.cat([self._mean(different[start : start + self.batch_size]) for start in starts])
         row = {sentence: place for place, sentence in enumerate(different)}
-        return torch.nn.functional.normalize(vectors)[[row[sentence] for sentence in sentences]]
+        vectors = torch.nn.functional.normalize(vectors)
+        return vectors[torch.tensor([row[sentence] for sentence in sentences])]
 
     def _mean(self, sentences: Sequence[str]) -> Tensor:
         tokenizer, model, longest = self._model
@@ -58,7 +59,8 @@ class SentenceTransformer(SentenceEmbedder):
         tokens = tokens.to(self.device)
         weights = tokens["attention_mask"][..., None].float()
         hidden: Tensor = model(**tokens).last_hidden_state
-        return ((hidden * weights).sum(1) / weights.sum(1)).float().cpu()
+        mean: Tensor = (hidden * weights).sum(1) / weights.sum(1)
+        return mean.float().cpu()
 
     @cached_property
     def _model(self) -> tuple[Any, Any, int]:
@@ -109,8 +111,9 @@ def sentence_similarity(
         embedder: Places sentences.
     """
     vectors = embedder.embed([*candidates, *(text for texts in references for text in texts)]).double()
-    said, true = vectors[: len(candidates)], vectors[len(candidates) :].split([len(texts) for texts in references])
-    return [float((some @ one).mean()) for one, some in zip(said, true, strict=True)]
+    said, true = vectors[: len(candidates)], vectors[len(candidates) :]
+    each = torch.split(true, [len(texts) for texts in references])
+    return [float((some @ one).mean()) for one, some in zip(said, each, strict=True)]
 
 
 class SentenceSimilarity(CaptionScorer):
