@@ -94,8 +94,9 @@ def _copy(file: str, out: Path, container: str, subtype: str, change: Callable[[
     with soundfile.SoundFile(file) as source:
         kind, form = _type(source.subtype), {"format": container, "subtype": subtype}
         with soundfile.SoundFile(str(out), "w", source.samplerate, source.channels, **form) as written:
-            first = 0
-            while len(block := source.read(BLOCK, dtype=kind, always_2d=True)):
+            # An MP3 decodes to slightly other samples in blocks than in one go, which is how others will read it.
+            size, first = BLOCK if source.subtype in (*TYPES, "FLOAT") else max(BLOCK, source.frames), 0
+            while len(block := source.read(size, dtype=kind, always_2d=True)):
                 written.write(change(block, first))
                 first += len(block)
 
