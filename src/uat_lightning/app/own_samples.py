@@ -50,10 +50,14 @@ class Patch:
         return patched
 
     @property
+    def gain(self) -> float:
+        """What takes a peak beyond 0.99 down to it, for files that cannot hold more than 1; at most 1."""
+        return min(1.0, PEAK / max(float(np.abs(self.samples).max(initial=0)), PEAK))
+
+    @property
     def limited(self) -> Patch:
-        """The patch turned down where its peak is beyond 0.99, for files that cannot hold more than 1."""
-        peak = float(np.abs(self.samples).max(initial=0))
-        return self if peak <= PEAK else Patch(self.first, self.samples * (PEAK / peak), self.share)
+        """The patch with its gain."""
+        return Patch(self.first, self.samples * self.gain, self.share)
 
 
 def holder(file: str, out: Path) -> tuple[str, str]:
