@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,11 +65,14 @@ class Editor:
         codec, region = self.model.parts.codec, edits[0].region
         share = torch.ones(count) if region is None else region.samples(count, rate, codec)
         samples = _at_rate([edited.audio for edited in edits], codec.sample_rate, rate, count)
-        patched_copy(job.file, job.out, Patch(first, samples, share.double().numpy()))
+        patch = Patch(first, samples, share.double().numpy())
+        patched_copy(job.file, job.out, patch)
         changed = float((share > 0).double().mean() * count / rate)
-        record = {"changed_seconds": round(changed, 3), "model": self.model.identity}
+        gain = round(20 * math.log10(patch.gain), 2)
+        record = {"changed_seconds": round(changed, 3), "gain_db": gain, "model": self.model.identity}
         save_sidecar(job.out, {**self._record(job, number, edits), **record})
-        print(f"{job.out}\t{frames / rate:g} s, {changed:.2f} s of it changed")
+        turned = f" and turned down {-gain:.1f} dB" if gain else ""
+        print(f"{job.out}\t{frames / rate:g} s, {changed:.2f} s of it changed{turned}")
 
     def _context(self, spans: Spans | None, duration: float) -> tuple[float, float]:
         """Return the stretch that the model looks at: the regions and what is around them, a window at least."""

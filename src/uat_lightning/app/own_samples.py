@@ -51,10 +51,14 @@ class Patch:
         return patched
 
     @property
+    def gain(self) -> float:
+        """What takes a peak beyond 0.99 down to it, for files that cannot hold more than 1; at most 1."""
+        return min(1.0, PEAK / max(float(np.abs(self.samples).max(initial=0)), PEAK))
+
+    @property
     def limited(self) -> Patch:
-        """The patch turned down where its peak is beyond 0.99, for files that cannot hold more than 1."""
-        peak = float(np.abs(self.samples).max(initial=0))
-        return self if peak <= PEAK else Patch(self.first, self.samples * (PEAK / peak), self.share)
+        """The patch with its gain."""
+        return Patch(self.first, self.samples * self.gain, self.share)
 
 
 def holder(file: str, out: Path) -> tuple[str, str]:
@@ -95,8 +99,9 @@ def _copy(file: str, out: Path, container: str, subtype: str, change: Callable[[
     with soundfile.SoundFile(file) as source:
         kind, form = _type(source.subtype), {"format": container, "subtype": subtype}
         with soundfile.SoundFile(str(out), "w", source.samplerate, source.channels, **form) as written:
-            first = 0
-            while len(block := source.read(BLOCK, dtype=kind, always_2d=True)):
+            # An MP3 decodes to slightly other samples in blocks than in one go, which is how others will read it.
+            size, first = BLOCK if source.subtype in (*TYPES, "FLOAT") else max(BLOCK, source.frames), 0
+            while len(block := source.read(size, dtype=kind, always_2d=True)):
                 written.write(change(block, first))
                 first += len(block)
 

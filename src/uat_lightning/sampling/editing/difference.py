@@ -29,7 +29,7 @@ class VelocityDifference:
 
     def __init__(
         self,
-        levels: tuple[float, ...] = (0.5, 0.7, 0.9),
+        levels: tuple[float, ...] = (0.7, 0.9),
         draws: int = 4,
         low: float = 0.4,
         high: float = 0.6,
