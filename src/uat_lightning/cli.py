@@ -23,6 +23,8 @@ DOORS = {
     "caption": "write captions of audio files",
     "score": "tell how well texts fit audio files",
     "edit": "change audio files to deserve another caption",
+    "evaluate": "score anyone's captions or sounds, or a model, with all that the scores depend on",
+    "compare": "tell how evaluations differ, with paired intervals, where their protocols agree",
     "shards": "verify shards, or index tars that others made",
     "report": "write a page to hear and see what a model can do",
 }
