@@ -27,6 +27,8 @@ DOORS = {
     "score": "tell how well texts fit audio files",
     "imagine": "make audio and its caption from nothing, with a model trained for it",
     "edit": "change audio files to deserve another caption",
+    "evaluate": "score anyone's captions or sounds, or a model, with all that the scores depend on",
+    "compare": "tell how evaluations differ, with paired intervals, where their protocols agree",
     "shards": "verify shards, or index tars that others made",
     "report": "write a page to hear and see what a model can do",
 }

@@ -54,10 +54,15 @@ def open_model(folder: str, device: str = "auto") -> OpenModel:
     Raises:
         ValueError: If the folder is no model, or the device is not there.
     """
-    return OpenModel(Path(folder), UATPipeline.from_pretrained(folder, _device(device)))
+    return OpenModel(Path(folder), UATPipeline.from_pretrained(folder, find_device(device)))
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """Return the device of a name; "auto" takes a GPU where there is one.
+
+    Raises:
+        ValueError: If it is not there.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader
 from torch import Tensor
 
 from uat_lightning.app.editing_scores import OPERATIONS, target_reached
+from uat_lightning.app.labels import label
 from uat_lightning.app.media import sound
 from uat_lightning.app.scores import Results
 from uat_lightning.app.unseen import UnseenEdit
@@ -37,7 +38,7 @@ def render(results: Results, record: dict[str, Any], sample_rate: int) -> str:
         sample_rate: Samples per second of all waveforms, in Hz.
     """
     environment = Environment(loader=PackageLoader("uat_lightning", "app"), autoescape=True, trim_blocks=True)
-    environment.filters |= {"number": _number, "percent": _percent, "label": _label, "pretty": _pretty}
+    environment.filters |= {"number": _number, "percent": _percent, "label": label, "pretty": _pretty}
     return environment.get_template("report.html.jinja").render(
         record=record,
         scores=record["scores"],
@@ -145,14 +146,3 @@ def _percent(value: float | None) -> float:
 
 def _pretty(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2)
-
-
-UNITS = {" dbfs": ", dBFS", " lufs": ", LUFS", " db": ", dB", " f1": " F1", "kl ": "KL "}
-NAMES = {"bleu 4": "BLEU-4", "rouge l": "ROUGE-L", "cider d": "CIDEr-D", "held out pairs": "held-out pairs"}
-
-
-def _label(name: str) -> str:
-    words = name.replace("_", " ")
-    for plain, written in UNITS.items():
-        words = words.replace(plain, written)
-    return NAMES.get(words, words)

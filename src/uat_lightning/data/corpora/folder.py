@@ -87,7 +87,7 @@ class Folder(ListedCorpus):
 def find_pairs(root: Path) -> Listing:
     """Find the sound files under a folder, with captions in a ``.txt`` of the same name beside each."""
     listing = Listing()
-    for file in _sound_files(root):
+    for file in sound_files(root):
         captions = file.with_suffix(".txt")
         try:
             if file.suffix.lower() not in READABLE:
@@ -100,7 +100,8 @@ def find_pairs(root: Path) -> Listing:
     return listing
 
 
-def _sound_files(root: Path) -> Iterator[Path]:
+def sound_files(root: Path) -> Iterator[Path]:
+    """Yield the sound files under a folder, hidden ones left out, in an order that does not change."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
