@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uat_lightning.metrics.captioning import plain_words
+from uat_lightning.metrics.plain_words import plain_words
 from uat_lightning.text import Tokenizer
 
 BLANK = re.compile(r"_{2,}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from uat_lightning.metrics.captioning import plain_words
+from uat_lightning.metrics.plain_words import plain_words
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.score import PerToken, Score
 from uat_lightning.types import Sequences

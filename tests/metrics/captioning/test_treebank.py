@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from java_here import needs_java
-from uat_lightning.metrics.captioning import Treebank, plain_words
+from uat_lightning.metrics.captioning import Treebank
 from uat_lightning.metrics.captioning.java_treebank import JavaTreebank
 from uat_lightning.metrics.captioning.treebank import treebank_words
 
@@ -70,8 +70,3 @@ def test_all_real_captions_have_the_words_of_the_java_tokenizer(shared, corpus, 
 def test_a_long_line_of_anything_does_not_take_long():
     for text in ("a" * 20_000, "a-" * 10_000, "a." * 10_000, "'" * 20_000, "1," * 10_000, "<a" * 10_000):
         treebank_words(text)
-
-
-def test_plain_words_drop_all_punctuation():
-    assert plain_words("the dog's 2 barks\n(again)") == "the dog's 2 barks again"
-    assert plain_words("...") == ""

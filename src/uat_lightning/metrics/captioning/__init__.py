@@ -10,7 +10,7 @@ from uat_lightning.metrics.captioning.scoring import caption_scores, every_score
 from uat_lightning.metrics.captioning.sentences import SentenceEmbedder, SentenceSimilarity, SentenceTransformer
 from uat_lightning.metrics.captioning.spice import Spice
 from uat_lightning.metrics.captioning.variety import Variety
-from uat_lightning.metrics.captioning.words import AlreadySplit, Treebank, Words, plain_words
+from uat_lightning.metrics.captioning.words import AlreadySplit, Treebank, Words
 
 __all__ = [
     "AlreadySplit",
@@ -35,6 +35,5 @@ __all__ = [
     "Words",
     "caption_scores",
     "every_scorer",
-    "plain_words",
     "quick_scorers",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -39,11 +38,3 @@ class AlreadySplit(Words):
     def split(self, captions: Sequence[str]) -> list[str]:
         """Return every caption with single blanks."""
         return [" ".join(caption.split()) for caption in captions]
-
-
-def plain_words(caption: str) -> str:
-    """Return a caption's words in lower case, separated by single blanks; all punctuation is dropped.
-
-    Letters, digits and apostrophes make words. For comparing texts with each other, not for published scores.
-    """
-    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", caption.lower()))
