@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from uat_lightning.app.cost import cost_of
-from uat_lightning.app.weightless import HiddenShare, without_memory
+from uat_lightning.app.planning.cost import cost_of
+from uat_lightning.app.planning.weightless import HiddenShare, without_memory
 from uat_lightning.backbone.attention import attention
 
 ROWS, WIDTH, FLOAT, HALF = 50, 32, 4, 2

@@ -9,8 +9,8 @@ import pytest
 from conftest import BACKBONE
 from test_resume import config
 from uat_lightning.app.plan import parsed
-from uat_lightning.app.recipe import read_recipe
-from uat_lightning.app.rehearsal import hidden_share
+from uat_lightning.app.planning.recipe import read_recipe
+from uat_lightning.app.planning.rehearsal import hidden_share
 from uat_lightning.backbone import DualStreamTransformer
 from uat_lightning.cli import main
 

@@ -14,12 +14,12 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from uat_lightning.app import train  # noqa: F401  imports what configs may name without its module
-from uat_lightning.app.estimate import Estimate, parts
-from uat_lightning.app.footprint import Footprint
 from uat_lightning.app.output import check_numbers, check_place, save_text
-from uat_lightning.app.recipe import read_recipe
-from uat_lightning.app.rehearsal import rehearse
-from uat_lightning.app.tables import printed
+from uat_lightning.app.planning.estimate import Estimate, parts
+from uat_lightning.app.planning.footprint import Footprint
+from uat_lightning.app.planning.recipe import read_recipe
+from uat_lightning.app.planning.rehearsal import rehearse
+from uat_lightning.app.planning.tables import printed
 from uat_lightning.module import UATModule
 
 DeviceName = Literal["V100", "RTX4090", "A100", "H100", "H200", "B200"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from uat_lightning.app.recipe import Recipe, optimizer_share
-from uat_lightning.app.rehearsal import Rehearsal
+from uat_lightning.app.planning.recipe import Recipe, optimizer_share
+from uat_lightning.app.planning.rehearsal import Rehearsal
 from uat_lightning.backbone.units import blocks_of
 
 FLOAT = 4  # bytes of a weight as it is stored and stepped

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from uat_lightning.app.cost import Cost
-from uat_lightning.app.footprint import size
-from uat_lightning.app.recipe import Recipe
-from uat_lightning.app.rehearsal import Rehearsal
+from uat_lightning.app.planning.cost import Cost
+from uat_lightning.app.planning.footprint import size
+from uat_lightning.app.planning.recipe import Recipe
+from uat_lightning.app.planning.rehearsal import Rehearsal
 
 HOUR = 3600.0
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from tqdm import tqdm
 
-from uat_lightning.app.cost import Cost, cost_of
-from uat_lightning.app.recipe import Recipe
-from uat_lightning.app.weightless import HiddenShare, without_memory
+from uat_lightning.app.planning.cost import Cost, cost_of
+from uat_lightning.app.planning.recipe import Recipe
+from uat_lightning.app.planning.weightless import HiddenShare, without_memory
 from uat_lightning.backbone.units import blocks_of
 from uat_lightning.diffusion import Occasion
 from uat_lightning.types import Batch, Pair, Sequences
