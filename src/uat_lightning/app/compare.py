@@ -49,8 +49,8 @@ def compare(
     if out is not None:
         check_place(Path(out), ".json")
     first, *others = map(Evaluation.read, reports)
-    for other in others:
-        check_comparable(first, other)
+    for place, other in zip(reports[1:], others, strict=True):
+        check_comparable(first, other, (reports[0], place))
     drawing = Drawing(confidence, resamples, seed)
     found = [(other, differences(first, other, drawing)) for other in others]
     print("\n\n".join("\n".join(_told(first, other, rows, drawing)) for other, rows in found))

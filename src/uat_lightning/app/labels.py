@@ -17,7 +17,15 @@ WRITTEN = {
     "frechet_distance_at_infinity": "Fréchet distance at infinity",
     "inception_score": "Inception Score",
 }
-UNITS = {" dbfs": ", dBFS", " db": ", dB", " lufs": ", LUFS", " f1": " F1", " kl": " KL"}
+UNITS = {
+    "bernoulli": "Bernoulli",
+    "rms": "RMS",
+    " dbfs": ", dBFS",
+    " db": ", dB",
+    " lufs": ", LUFS",
+    " f1": " F1",
+    " kl": " KL",
+}
 
 
 def label(name: str) -> str:

@@ -7,6 +7,9 @@ from uat_lightning.callbacks.likelihood import CaptionLikelihood
 from uat_lightning.callbacks.rank_seed import RankSeed
 from uat_lightning.callbacks.recompute import RecomputeBlocks
 from uat_lightning.callbacks.samples import SampleTasks
+from uat_lightning.callbacks.scored import ScoreCaptions, ScoredTask
+from uat_lightning.callbacks.scored_sounds import ScoreGenerated
+from uat_lightning.callbacks.scores import ScoreTasks
 from uat_lightning.callbacks.shards import ShardWriter
 from uat_lightning.callbacks.shown import Sample, ShowCaptioned, ShowEdited, ShowGenerated, ShownTask
 from uat_lightning.callbacks.unusable import NameUnusable
@@ -21,6 +24,10 @@ __all__ = [
     "RecomputeBlocks",
     "Sample",
     "SampleTasks",
+    "ScoreCaptions",
+    "ScoreGenerated",
+    "ScoreTasks",
+    "ScoredTask",
     "ShardWriter",
     "ShowCaptioned",
     "ShowEdited",

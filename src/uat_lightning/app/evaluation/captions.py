@@ -80,7 +80,7 @@ def evaluate_captions(
         "missing": len(references.captions) - len(names),
     }
     data = {"sha256": digest(true), "clips": len(true), "references": sum(map(len, true.values()))}
-    method = {"words": words.describe(), "scorers": [scorer.describe() for scorer in scorers]}
+    method = {"words": words.describe(), "scorers": dict(tuple(scorer.describe().values()) for scorer in scorers)}
     protocol = Protocol(data, method, system, versions(**_java(scorers, words)))
     return Evaluation(
         "captions",

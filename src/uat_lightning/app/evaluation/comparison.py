@@ -48,21 +48,34 @@ class Drawing:
     seed: int = 0
 
 
-def check_comparable(first: Evaluation, second: Evaluation) -> None:
+def check_comparable(first: Evaluation, second: Evaluation, places: tuple[str, str]) -> None:
     """See that two evaluations agree in all that must be equal.
+
+    Args:
+        first: An evaluation.
+        second: Another one.
+        places: Where they are, for the complaint.
 
     Raises:
         ValueError: If they do not; it says where.
     """
     if first.kind != second.kind:
-        raise ValueError(f"{first.name} is of {first.kind}, {second.name} of {second.kind}: they do not compare")
-    parts = [(getattr(first.protocol, part), getattr(second.protocol, part)) for part in ("data", "method")]
-    found = [
-        line for name, sides in zip(("data", "method"), parts, strict=True) for line in disagreements(*sides, name)
-    ]
+        raise ValueError(f"{places[0]} scores {first.kind}, {places[1]} {second.kind}: they do not compare")
+    methods = first.protocol.method, second.protocol.method
+    shared = _of_both(*methods), _of_both(*reversed(methods))
+    found = [*disagreements(first.protocol.data, second.protocol.data, "data"), *disagreements(*shared, "method")]
     if found:
         more = f" and {len(found) - MOST} more" if len(found) > MOST else ""
-        raise ValueError(f"{first.name} and {second.name} do not compare: {'; '.join(found[:MOST])}{more}")
+        raise ValueError(f"{places[0]} and {places[1]} do not compare: {'; '.join(found[:MOST])}{more}")
+
+
+def _of_both(method: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a method without the means that it alone has used: they give no score that both have."""
+    return {
+        name: _of_both(value, other[name]) if isinstance(value, Mapping) and isinstance(other[name], Mapping) else value
+        for name, value in method.items()
+        if value is not None and other.get(name) is not None
+    }
 
 
 def disagreements(first: Any, second: Any, place: str) -> Iterator[str]:  # noqa: ANN401

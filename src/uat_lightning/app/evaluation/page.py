@@ -73,11 +73,11 @@ def chart(name: str, values: Sequence[float | None]) -> dict[str, Any]:
     return {"name": name, "bars": bars, "first": edges[0], "median": median, "last": edges[-1]}
 
 
-def figure(value: float | None) -> str:
+def figure(value: float | None, digits: int = 4) -> str:
     """Return a number with as many digits as tell something."""
     if value is None or not np.isfinite(value):
         return "-"
-    return f"{value:.0f}" if value == int(value) else f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
+    return f"{value:.0f}" if value == int(value) or abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def _ruling(evaluation: Evaluation) -> str | None:

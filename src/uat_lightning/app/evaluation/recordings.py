@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import soxr
 import torch
 from torch import Tensor
 
@@ -111,15 +110,6 @@ def pairs(made: Mapping[str, Recording], true: Mapping[str, Recording]) -> list[
         count = f"{len(made) - len(both)} of {len(made)} sounds have no true one of their name"
         raise ValueError(f"{count}, the first is {first}: remove them, or add the true ones")
     return both
-
-
-def mono(waveform: Tensor, rate: int, wanted: int) -> Tensor:
-    """Return a waveform (channels, samples) mixed to mono at another rate, (samples,), at least one."""
-    mixed = waveform.mean(0)
-    if rate == wanted:
-        return mixed
-    moved = torch.from_numpy(soxr.resample(mixed.numpy(), rate, wanted, quality="HQ"))
-    return moved if len(moved) else mixed.mean(0, keepdim=True)
 
 
 def turned_to_peak(waveform: Tensor, peak: float | None) -> Tensor:

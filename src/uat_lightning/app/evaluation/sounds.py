@@ -11,11 +11,12 @@ from tqdm import tqdm
 
 from uat_lightning.app.evaluation.captions import digest
 from uat_lightning.app.evaluation.record import ClipScores, Evaluation, Protocol, finite, versions
-from uat_lightning.app.evaluation.recordings import Recording, mono, pairs, turned_to_peak
+from uat_lightning.app.evaluation.recordings import Recording, pairs, turned_to_peak
 from uat_lightning.app.evaluation.sound_scores import Heard, distribution_scores, pair_scores, prompt_scores
 from uat_lightning.metrics.audio.sanity import sanity, summary
 from uat_lightning.metrics.audio.spectral import log_spectral_distance
 from uat_lightning.metrics.embedders import AudioEmbedder, AudioTagger
+from uat_lightning.metrics.embedders.mono import mono
 
 PAIR_RATE = 16_000  # Hz at which pairs are compared, whatever they were made at
 
@@ -47,7 +48,7 @@ class Listening:
             "channels": "mixed to mono",
             "resampling": "soxr HQ",
             "pair_rate": PAIR_RATE,
-            "points_at_infinity": self.points,
+            "points_at_infinity": self.points or None,
         }
 
     def hear(self, recordings: Sequence[Recording], label: str) -> Heard:

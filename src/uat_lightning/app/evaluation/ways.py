@@ -178,7 +178,7 @@ def _generator(work: ModelWork) -> Generate | ChosenGenerate:
 
 def _players(sounds: Sounds) -> dict[str, dict[str, Recording]]:
     return {
-        name: {"to score": made, **({"true": sounds.true[name]} if name in sounds.true else {})}
+        name: {"scored": made, **({"true": sounds.true[name]} if name in sounds.true else {})}
         for name, made in sounds.made.items()
     }
 

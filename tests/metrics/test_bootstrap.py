@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from uat_lightning.metrics.bootstrap import paired_bootstrap
+
+RANDOM = np.random.default_rng(1)
+FIRST = RANDOM.normal(size=60)
+SECOND = FIRST + RANDOM.normal(0.3, 0.5, size=60)
+
+
+def test_the_interval_is_that_of_scipy():
+    ours = paired_bootstrap(FIRST.tolist(), SECOND.tolist(), resamples=20_000)
+    theirs = stats.bootstrap((SECOND - FIRST,), np.mean, n_resamples=20_000, method="percentile", random_state=0)
+    assert ours.difference == pytest.approx(np.mean(SECOND - FIRST))
+    assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.01)
+    assert ours.clips == 60
+
+
+def test_a_clear_difference_is_not_chance_and_none_is():
+    assert paired_bootstrap(FIRST.tolist(), (FIRST + 1 + 0.1 * SECOND).tolist()).p_value < 0.001
+    noise = RANDOM.normal(size=60)
+    assert paired_bootstrap(FIRST.tolist(), (FIRST + noise - noise.mean()).tolist()).p_value > 0.5
+
+
+def test_equal_differences_have_an_interval_of_no_width():
+    same = paired_bootstrap([1.0, 2.0, 3.0], [1.5, 2.5, 3.5])
+    assert (same.low, same.difference, same.high) == (0.5, 0.5, 0.5)
+    assert paired_bootstrap([1.0, 2.0], [1.0, 2.0]).p_value == 1
+
+
+def test_the_seed_alone_decides(monkeypatch):
+    once = paired_bootstrap(FIRST.tolist(), SECOND.tolist(), seed=3)
+    assert once == paired_bootstrap(FIRST.tolist(), SECOND.tolist(), seed=3)
+    assert once != paired_bootstrap(FIRST.tolist(), SECOND.tolist(), seed=4)
+    monkeypatch.setattr("uat_lightning.metrics.bootstrap.AT_ONCE", 7)
+    in_pieces = paired_bootstrap(FIRST.tolist(), SECOND.tolist(), resamples=50, seed=3)
+    monkeypatch.undo()
+    at_once = paired_bootstrap(FIRST.tolist(), SECOND.tolist(), resamples=50, seed=3)
+    assert asdict(in_pieces) == pytest.approx(asdict(at_once))
+
+
+def test_a_wider_confidence_has_a_wider_interval():
+    narrow, wide = (paired_bootstrap(FIRST.tolist(), SECOND.tolist(), share) for share in (0.5, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "confidence", "says"),
+    [([1.0], [1.0, 2.0], 0.95, "make no pairs"), ([], [], 0.95, "make no pairs"), ([1.0], [1.0], 1.0, "confidence")],
+)
+def test_what_makes_no_pairs_is_refused(first, second, confidence, says):
+    with pytest.raises(ValueError, match=says):
+        paired_bootstrap(first, second, confidence)
