@@ -168,7 +168,7 @@ def test_clips_of_the_clotho_list_are_known_with_and_without_extension():
 def test_a_name_of_two_clips_is_refused():
     lines("refs.jsonl", [{"id": "a/one.wav", "caption": "x"}, {"id": "b/one.wav", "caption": "y"}])
     references = read_references(Path("refs.jsonl"))
-    with pytest.raises(ValueError, match="one may be a/one.wav or b/one.wav"):
+    with pytest.raises(ValueError, match=r"one may be a/one\.wav or b/one\.wav"):
         matched({"one": "z"}, references)
     assert references.find("a/one.wav") == "a/one.wav"
 
