@@ -168,9 +168,29 @@ def test_clips_of_the_clotho_list_are_known_with_and_without_extension():
 def test_a_name_of_two_clips_is_refused():
     lines("refs.jsonl", [{"id": "a/one.wav", "caption": "x"}, {"id": "b/one.wav", "caption": "y"}])
     references = read_references(Path("refs.jsonl"))
-    with pytest.raises(ValueError, match="one may be a/one.wav or b/one.wav"):
+    with pytest.raises(ValueError, match=r"one may be a/one\.wav or b/one\.wav"):
         matched({"one": "z"}, references)
     assert references.find("a/one.wav") == "a/one.wav"
+
+
+def test_a_failure_half_way_leaves_nothing(monkeypatch):
+    def broken(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("uat_lightning.app.evaluation.outcome.render", broken)
+    with pytest.raises(SystemExit):
+        evaluate(out="new/out")
+    assert sorted(file.name for file in Path().iterdir()) == ["mine.jsonl", "refs.jsonl"]
+
+
+def test_rows_that_an_official_list_has_in_vain_are_counted(capsys):
+    Path("refs.csv").write_text(
+        "file_name,caption_1,caption_2,caption_3,caption_4,caption_5\nbell.wav,a,b,c,d,e\n,,,,,\n"
+    )
+    lines("mine.jsonl", [{"id": "bell", "caption": "a"}])
+    main(["evaluate", "--captions", "mine.jsonl", "--references", "refs.csv", "--out", "out", "--scorers+=RougeL"])
+    assert "1 rows of the references make no sense and were left out" in capsys.readouterr().out
+    assert json.loads(Path("out/scores.json").read_text())["protocol"]["system"]["malformed"] == 1
 
 
 def test_a_manifest_as_a_training_has_it_makes_references():
