@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from uat_lightning.app.evaluation.record import Evaluation
 from uat_lightning.cli import main
@@ -24,6 +26,14 @@ def report(name: str, captions: list[str], *args: str, true: dict[str, list[str]
     Path(f"{name}.jsonl").write_text("".join(json.dumps({"id": c, "caption": t}) + "\n" for c, t in rows))
     quick = [arg for arg in ("--scorers+=CiderD", "--scorers+=Bleu", "--scorers+=RougeL") if arg not in args]
     main(["evaluate", "--captions", f"{name}.jsonl", "--references", "refs.jsonl", "--out", name, *quick, *args])
+
+
+def made(**changes: object) -> str:
+    """Return a report as somebody may write it by hand; its clips have one id."""
+    protocol: dict[str, dict] = {"data": {}, "method": {}}
+    clips = [{"id": "x", "scores": {}}] * 2
+    whole = {"format": 1, "kind": "captions", "protocol": protocol, "scores": {}, "not_computed": {}, "clips": clips}
+    return json.dumps(whole | changes)
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +111,19 @@ def test_sounds_do_not_compare_with_captions(capsys):
     refused(capsys, "good", "poor", says="good scores captions, poor sounds")
 
 
+def test_sounds_of_other_names_have_differences_without_intervals(capsys):
+    for folder, names in (("one", "ab"), ("two", "cd"), ("true", "ef")):
+        Path(folder).mkdir()
+        for row, name in enumerate(names):
+            soundfile.write(f"{folder}/{name}.wav", 0.1 * np.sin(np.arange(8000) * 0.05 * (row + 1)), 16_000)
+    for folder in ("one", "two"):
+        main(["evaluate", "--sounds", folder, "--against", "true", "--out", f"{folder}-scored", "--device", "cpu"])
+    capsys.readouterr()
+    main(["compare", "one-scored", "two-scored"])
+    told = capsys.readouterr().out
+    assert "rms_dbfs" in told and "the clips have other names on the other side" in told
+
+
 def test_an_embedder_of_other_weights_is_refused(capsys):
     for name, weights in (("good", "0" * 64), ("poor", "1" * 64)):
         record = json.loads(Path(name, "scores.json").read_text())
@@ -120,6 +143,10 @@ def test_an_embedder_of_other_weights_is_refused(capsys):
         ('{"format": 99}', "another format"),
         ('{"format": 1, "clips": [3]}', "is no report"),
         ('{"format": 1, "clips": [], "protocol": {}, "kind": "captions"}', "is no report"),
+        (made(), "two clips have one id"),
+        (made(scores={"a": "b"}), "a score is no number"),
+        (made(scores=[1]), "a part of it is no object"),
+        (made(scores={"a": None}), "absent without a reason"),
     ],
 )
 def test_what_is_no_report_is_refused(content, says, capsys):

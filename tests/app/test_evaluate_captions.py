@@ -173,6 +173,26 @@ def test_a_name_of_two_clips_is_refused():
     assert references.find("a/one.wav") == "a/one.wav"
 
 
+def test_a_failure_half_way_leaves_nothing(monkeypatch):
+    def broken(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("uat_lightning.app.evaluation.outcome.render", broken)
+    with pytest.raises(SystemExit):
+        evaluate(out="new/out")
+    assert sorted(file.name for file in Path().iterdir()) == ["mine.jsonl", "refs.jsonl"]
+
+
+def test_rows_that_an_official_list_has_in_vain_are_counted(capsys):
+    Path("refs.csv").write_text(
+        "file_name,caption_1,caption_2,caption_3,caption_4,caption_5\nbell.wav,a,b,c,d,e\n,,,,,\n"
+    )
+    lines("mine.jsonl", [{"id": "bell", "caption": "a"}])
+    main(["evaluate", "--captions", "mine.jsonl", "--references", "refs.csv", "--out", "out", "--scorers+=RougeL"])
+    assert "1 rows of the references make no sense and were left out" in capsys.readouterr().out
+    assert json.loads(Path("out/scores.json").read_text())["protocol"]["system"]["malformed"] == 1
+
+
 def test_a_manifest_as_a_training_has_it_makes_references():
     Path("list.csv").write_text("audio,caption\nbell.wav,a bell rings\nbell.wav,a chime\n")
     assert read_references(Path("list.csv")).captions == {"bell.wav": ["a bell rings", "a chime"]}

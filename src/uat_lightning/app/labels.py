@@ -18,6 +18,7 @@ WRITTEN = {
     "inception_score": "Inception Score",
 }
 UNITS = {
+    "frechet": "Fréchet",
     "bernoulli": "Bernoulli",
     "rms": "RMS",
     " dbfs": ", dBFS",

@@ -14,6 +14,11 @@ from uat_lightning.app.evaluation.recordings import Recording
 
 Players = Mapping[str, Mapping[str, Recording]]  # by clip, then by what stands above the player
 
+REMARKS = {
+    "malformed": "rows of the references make no sense and were left out",
+    "missing": "clips of the references are missing",
+}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -31,7 +36,9 @@ class Outcome:
         """Return a few lines for the terminal: all scores, then what is absent."""
         scores = [f"{name:40}{value:.4f}" for name, value in self.evaluation.scores.items()]
         absent = [f"{name:40}not computed: {reason}" for name, reason in self.evaluation.not_computed.items()]
-        return [*scores, *absent]
+        system = self.evaluation.protocol.system
+        remarks = [f"{system[key]} {words}" for key, words in REMARKS.items() if system.get(key)]
+        return [*scores, *absent, *remarks]
 
 
 class Draft:
@@ -57,7 +64,7 @@ class Draft:
             raise ValueError(f"{self.out} is a file: name a folder to write into")
         if (self.out / self.sounds).exists():
             raise ValueError(f"{self.out / self.sounds} is there already: name another folder")
-        home = next(place for place in self.out.absolute().parents if place.is_dir())
+        home = next(place for place in (self.out.absolute(), *self.out.absolute().parents) if place.is_dir())
         try:
             self.folder = Path(tempfile.mkdtemp(prefix=f".{self.out.name}-", dir=home))
         except OSError as error:

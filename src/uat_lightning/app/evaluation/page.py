@@ -15,7 +15,8 @@ from uat_lightning.app.evaluation.recordings import Recording
 from uat_lightning.app.labels import label
 from uat_lightning.app.media import sound
 
-WORST, CHARTS, CARDS, BINS = 8, 6, 5, 24
+WORST, CHARTS, CARDS, BINS = 9, 6, 5, 24
+NOTHING = 1e-6  # what is smaller is shown as 0
 WIDTH, HEIGHT = 320, 96  # of a histogram, in units of its picture
 # What matters most, first: of these the cards, the charts and the order of the worst are taken.
 MATTERS = (
@@ -77,6 +78,7 @@ def figure(value: float | None, digits: int = 4) -> str:
     """Return a number with as many digits as tell something."""
     if value is None or not np.isfinite(value):
         return "-"
+    value = 0.0 if abs(value) < NOTHING else value
     return f"{value:.0f}" if value == int(value) or abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 

@@ -99,11 +99,30 @@ class Evaluation:
             if found.pop("format") != FORMAT:
                 raise ValueError("it has another format")
             clips = [ClipScores(**clip) for clip in found.pop("clips")]
-            return cls(protocol=Protocol(**found.pop("protocol")), clips=clips, **found)
+            return _checked(cls(protocol=Protocol(**found.pop("protocol")), clips=clips, **found))
         except OSError as error:
             raise ValueError(f"{file} cannot be read: {error.strerror}: name what `uat evaluate` wrote") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{file} is no report of `uat evaluate`: {error}: evaluate anew") from error
+
+
+def _checked(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation that somebody may have written by hand.
+
+    Raises:
+        ValueError: If scores are no numbers, or two clips have one id.
+    """
+    parts = vars(evaluation.protocol).values()
+    tables = [evaluation.scores, *(clip.scores for clip in evaluation.clips)]
+    if not all(isinstance(table, dict) for table in (*parts, *tables, evaluation.not_computed)):
+        raise ValueError("a part of it is no object")
+    if not all(value is None or isinstance(value, (int, float)) for table in tables for value in table.values()):
+        raise ValueError("a score is no number")
+    if None in evaluation.scores.values():
+        raise ValueError("a score of all clips is absent without a reason")
+    if len({clip.id for clip in evaluation.clips}) < len(evaluation.clips):
+        raise ValueError("two clips have one id")
+    return evaluation
 
 
 def finite(scores: Mapping[str, float]) -> tuple[dict[str, float], dict[str, str]]:
