@@ -9,14 +9,16 @@ import pytest
 import soundfile
 import torch
 
+from small_clap import save_clap
 from uat_lightning.app.evaluation.listeners import open_listener
 from uat_lightning.app.evaluation.recordings import find_sounds
 from uat_lightning.cli import main
 from uat_lightning.metrics.audio.frechet import frechet_distance
 from uat_lightning.metrics.audio.moments import Moments
-from uat_lightning.metrics.embedders import AudioEmbedder, AudioTagger
+from uat_lightning.metrics.embedders import AudioEmbedder, AudioTagger, TextAudioEmbedder
 from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
 from uat_lightning.metrics.embedders.folder import save_listener
+from uat_lightning.metrics.embedders.mono import mono
 from uat_lightning.metrics.embedders.vggish import VGGish
 
 RATE, NAMES = 16_000, ("a", "b", "deep/c")
@@ -132,6 +134,22 @@ def test_prompts_are_shown_and_need_a_clip_for_each():
     assert [clip["notes"]["prompt"] for clip in record["clips"]] == ["tone a", "tone b", "tone deep/c"]
     assert record["not_computed"]["clap_score"] == "ConvolutionalTagger knows no texts: name CLAP"
     assert record["protocol"]["data"]["prompt"] == "the first reference"
+
+
+def test_a_clap_folder_gives_the_clap_score(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    clap = save_clap(Path("clap"), fused=False)
+    said = ["a bell rings", "a bell", "rings"]
+    rows = [json.dumps({"id": name, "caption": text}) for name, text in zip(NAMES, said, strict=True)]
+    Path("prompts.jsonl").write_text("\n".join(rows))
+    record = evaluate("--references", "prompts.jsonl", "--embedder", clap)
+    listener = open_listener(clap, TextAudioEmbedder, torch.device("cpu"))
+    heard = [torch.from_numpy(soundfile.read(f"made/{name}.wav", dtype="float32")[0])[None] for name in NAMES]
+    audio = torch.cat(listener.embed([mono(waveform, RATE, listener.sample_rate) for waveform in heard]))
+    expected = torch.nn.functional.cosine_similarity(audio, listener.embed_texts(said))
+    assert [clip["scores"]["clap_score"] for clip in record["clips"]] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert record["scores"]["clap_score"] == pytest.approx(float(expected.mean()), abs=1e-5)
+    assert "ClapEmbedder sha256" in record["protocol"]["method"]["embedder"]["identity"]
 
 
 def test_rates_channels_and_lengths_may_differ():

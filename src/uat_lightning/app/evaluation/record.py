@@ -113,7 +113,7 @@ def _checked(evaluation: Evaluation) -> Evaluation:
         ValueError: If scores are no numbers, or two clips have one id.
     """
     parts = vars(evaluation.protocol).values()
-    tables = [evaluation.scores, *(clip.scores for clip in evaluation.clips)]
+    tables: list[Any] = [evaluation.scores, *(clip.scores for clip in evaluation.clips)]
     if not all(isinstance(table, dict) for table in (*parts, *tables, evaluation.not_computed)):
         raise ValueError("a part of it is no object")
     if not all(value is None or isinstance(value, (int, float)) for table in tables for value in table.values()):
