@@ -16,7 +16,7 @@ def caption(
     seed: int = 0,
     steps: int = 64,
     temperature: float | None = None,
-    guidance: float = 1.2,
+    guidance: float = 1.35,
     sampler: Literal[
         "ConfidenceOrder", "ConfidenceThreshold", "EntropyBound", "FirstHitting", "Ancestral", "ReMDM"
     ] = "ConfidenceOrder",

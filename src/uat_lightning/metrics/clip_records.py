@@ -44,7 +44,6 @@ class ClipRecords(Metric):
         """
         if len(rows) != len(ids):
             raise ValueError(f"{len(ids)} ids for {len(rows)} clips: give every clip its number in the whole set")
-        pieces = rows[:, None] if isinstance(rows, Tensor) else rows
         if len(ids):
             pieces = list(rows[:, None] if isinstance(rows, Tensor) else rows)
             self.record_ids.append(torch.as_tensor(ids).to(self.device, torch.int64))

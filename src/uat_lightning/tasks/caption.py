@@ -17,11 +17,11 @@ class Caption:
 
     Args:
         sampler: Fills the canvas; the most confident token first, one at a time, where None.
-        guidance: Classifier-free guidance on the audio; scale 1.2, what the audio decides first, where None.
+        guidance: Classifier-free guidance on the audio; scale 1.35, what the audio decides first, where None.
     """
 
     def __init__(self, sampler: TextSampler | None = None, guidance: Guidance | None = None) -> None:
-        self.sampler, self.guidance = sampler or ConfidenceOrder(steps=64), guidance or AudioFirst(scale=1.2)
+        self.sampler, self.guidance = sampler or ConfidenceOrder(steps=64), guidance or AudioFirst(scale=1.35)
 
     @torch.no_grad()
     def run(self, parts: Parts, waveforms: Sequence[Tensor], seed: int = 0, first: int = 0) -> list[str]:

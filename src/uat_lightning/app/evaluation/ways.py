@@ -166,7 +166,7 @@ def of_model(
 
 def _writer(work: ModelWork) -> Any:  # noqa: ANN401
     sampler = text_sampler("ConfidenceOrder", work.steps, None, work.candidates > 1)
-    scale = 1.2 if work.guidance is None else work.guidance
+    scale = 1.35 if work.guidance is None else work.guidance
     return writer(sampler, text_guidance(scale, sampler), None, work.candidates, "bayes")
 
 
