@@ -17,8 +17,9 @@ from uat_lightning.metrics.captioning.meteor import MeteorProgram
 from uat_lightning.metrics.captioning.scores import NotComputable
 
 WORKING = """
-import sys, threading
+import signal
 from uat_lightning.metrics.captioning.meteor import meteor
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 print("started", flush=True)
 meteor(["a dog barks loudly"] * 100_000, [["a loud dog barks"] * 5] * 100_000)
 """
