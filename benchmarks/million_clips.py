@@ -1,6 +1,6 @@
 """What a million clips cost to list: memory of entries and of columns, time to join a list with a folder.
 
-    python benchmarks/million_clips.py --clips 1000000 --folder /tmp/million
+    python benchmarks/million_clips.py --clips 1000000 --folder million
 
 makes an AudioSetCaps list and as many empty files, and prints what was measured, each case in a process of its own.
 """
