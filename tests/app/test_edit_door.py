@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import soundfile
 
 from uat_lightning.app.own_samples import Patch
+from uat_lightning.app.way import MethodName
 from uat_lightning.cli import main
+from uat_lightning.sampling import editing
 
-METHODS = [
-    "SDEdit",
-    "FlowEdit",
-    "Inversion",
-    "RFInversion",
-    "EditFriendlyInversion",
-    "Inpainting",
-    "Variation",
-    "Interpolation",
-]
+METHODS = get_args(MethodName)
+
+
+def test_the_door_names_every_method_there_is() -> None:
+    kinds = {name: getattr(editing, name) for name in editing.__all__}
+    methods = {name for name, kind in kinds.items() if issubclass(kind, editing.EditingMethod)}
+    assert methods - {"EditingMethod"} == set(METHODS)
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from uat_lightning.data.corpus import digest
 from uat_lightning.data.manifest import Entry
 
 ENTRIES = [
-    Entry("a.wav", Path("/root/a.wav"), ("one", "zwölf"), 0.5, None, "", (7, 8)),
+    Entry("a.wav", Path("/sounds/a.wav"), ("one", "zwölf"), 0.5, None, "", (7, 8)),
     Entry("/else/b.wav", Path("/else/b.wav"), ("two",), 0.0, 3.0, "", (9, 0), "fs:1", ("clotho:x", "clotho:y")),
 ] * 5000
 
 
 def test_entries_come_back_as_they_were():
-    clips = Clips.of(Path("/root"), ENTRIES)
+    clips = Clips.of(Path("/sounds"), ENTRIES)
     assert len(clips) == len(ENTRIES) and list(clips) == ENTRIES
     assert clips[1] == ENTRIES[1] and clips[-1] == ENTRIES[-1] and list(clips[3:9:2]) == ENTRIES[3:9:2]
     assert digest(clips) == digest(ENTRIES) != digest(clips[1:])
@@ -32,7 +32,7 @@ def test_large_tables_lie_in_a_file_that_is_gone_when_they_are(monkeypatch, tmp_
     monkeypatch.setattr(module, "LARGE", 1)
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
     before = pa.total_allocated_bytes()
-    clips = Clips.of(Path("/root"), ENTRIES)
+    clips = Clips.of(Path("/sounds"), ENTRIES)
     assert pa.total_allocated_bytes() - before < clips.table.nbytes / 4
     assert list(clips) == ENTRIES and list(pickle.loads(pickle.dumps(clips))) == ENTRIES
     assert not list(tmp_path.iterdir())
@@ -47,6 +47,6 @@ def test_a_million_clips_take_less_than_200_megabytes():
         "captions": pa.array([[f"A man speaks while a dog barks and birds chirp {number}"] for number in range(rows)]),
         "part": pa.array(["train"] * rows).dictionary_encode(),
     }
-    clips = Clips(Path("/root"), pa.table(columns))
+    clips = Clips(Path("/sounds"), pa.table(columns))
     assert clips.table.nbytes * 1_000_000 / rows < 200e6
     assert clips[5].captions == ("A man speaks while a dog barks and birds chirp 5",)

@@ -114,8 +114,10 @@ def text_guidance(scale: float, sampler: TextSampler) -> Guidance:
     return AudioFirst(scale) if isinstance(sampler, ConfidenceOrder) else Guidance(scale)
 
 
-def writer(sampler: TextSampler, guidance: Guidance, given: str | None, candidates: int, choose: str) -> Writer:
+def writer(sampler: TextSampler, guidance: Guidance | None, given: str | None, candidates: int, choose: str) -> Writer:
     """Return what writes the captions: one, the best of several, or the rest of a given text.
+
+    Without guidance, each task takes its own.
 
     Raises:
         ValueError: If candidates are asked for a given text too, or their number is not above 0.

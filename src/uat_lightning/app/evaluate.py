@@ -68,7 +68,7 @@ def evaluate(
         clips: Most clips that a model is scored on.
         seed: Seed of the model's first result; result i has seed + i.
         steps: Steps of the model's solver or text sampler.
-        guidance: The model's guidance scale; 1.35 for captions and 4 for sounds where not given.
+        guidance: The model's guidance scale; that of `uat caption` or `uat generate` where not given.
         candidates: Results of the model from which the best is kept.
         batch_size: Clips worked on at once.
         device: cpu, cuda, cuda:1 and so on, or auto.

@@ -24,7 +24,7 @@ class ChosenCaption(Caption):
 
     Args:
         sampler: Fills the canvas, differently for other seeds; the surest tokens first at temperature 1 where None.
-        guidance: Classifier-free guidance on the audio; none (scale 1) where None.
+        guidance: Classifier-free guidance on the audio; that of ``Caption`` where None.
         choice: How to choose; minimum Bayes risk where None.
         candidates: Captions to choose from.
     """

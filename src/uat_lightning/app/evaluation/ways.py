@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from uat_lightning.app.captioning import text_guidance, text_sampler, writer
+from uat_lightning.app.captioning import Writer, text_guidance, text_sampler, writer
 from uat_lightning.app.evaluation.caption_files import References, Said, read_captions, read_references
 from uat_lightning.app.evaluation.captions import evaluate_captions, matched
 from uat_lightning.app.evaluation.outcome import Outcome
@@ -164,15 +164,15 @@ def of_model(
     return Outcome(evaluate_sounds(sounds, listening, system, {"prompt": FIRST_REFERENCE}), _players(sounds))
 
 
-def _writer(work: ModelWork) -> Any:  # noqa: ANN401
+def _writer(work: ModelWork) -> Writer:
     sampler = text_sampler("ConfidenceOrder", work.steps, None, work.candidates > 1)
-    scale = 1.35 if work.guidance is None else work.guidance
-    return writer(sampler, text_guidance(scale, sampler), None, work.candidates, "bayes")
+    guidance = None if work.guidance is None else text_guidance(work.guidance, sampler)
+    return writer(sampler, guidance, None, work.candidates, "bayes")
 
 
 def _generator(work: ModelWork) -> Generate | ChosenGenerate:
-    scale = 4.0 if work.guidance is None else work.guidance
-    task = Generate(Euler(work.steps), RescaledGuidance(scale, rescale=0.9))
+    guidance = None if work.guidance is None else RescaledGuidance(work.guidance, rescale=0.9)
+    task = Generate(Euler(work.steps), guidance)
     return task if work.candidates == 1 else ChosenGenerate(task, candidates=work.candidates)
 
 
