@@ -68,14 +68,15 @@ def gathered(network: nn.Module) -> Iterator[None]:
 
     All processes must ask. The weights may not change meanwhile.
     """
-    for unit in units(network):
+    held = units(network)
+    for unit in held:
         unit.set_reshard_after_forward(False, recurse=False)
         unit.unshard()
     try:
         yield
     finally:
-        for unit in units(network):
-            unit.set_reshard_after_forward(id(unit) != id(network), recurse=False)
+        for place, unit in enumerate(held):  # the outermost stays gathered, as FSDP2 has it
+            unit.set_reshard_after_forward(place > 0, recurse=False)
             unit.reshard()
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from uat_lightning.backbone.sharding import gathered
+from uat_lightning.callbacks.after_validation import AfterValidation
 from uat_lightning.callbacks.export import trained_pipeline
 from uat_lightning.callbacks.shown import Sample, ShownTask
 from uat_lightning.callbacks.spectrogram import picture
 from uat_lightning.data.audio import write_audio
 
 
-class SampleTasks(Callback):
+class SampleTasks(AfterValidation):
     """Does a few tasks in validation, with the weights that validation uses (the average, where there is an ``EMA``).
 
     Sounds and captions go to ``samples/step-N`` in the log folder; sounds, spectrograms and captions to TensorBoard.
@@ -31,18 +31,8 @@ class SampleTasks(Callback):
     """
 
     def __init__(self, tasks: dict[str, ShownTask], every_n_validations: int = 1, seed: int = 0) -> None:
-        if every_n_validations < 1:
-            raise ValueError(f"every_n_validations must be at least 1, got {every_n_validations}")
-        self.tasks, self.every_n_validations, self.seed = tasks, every_n_validations, seed
-        self.validations = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the validations counted so far."""
-        return {"validations": self.validations}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
-        self.validations = state_dict["validations"]
+        super().__init__(every_n_validations)
+        self.tasks, self.seed = tasks, seed
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Complain of a prompt now, not after the first epoch."""
@@ -51,10 +41,7 @@ class SampleTasks(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Do the tasks and write down what came out."""
-        if trainer.sanity_checking:
-            return
-        self.validations += 1
-        if trainer.state.fn != "fit" or self.validations % self.every_n_validations == 0:
+        if self.due(trainer):
             self._show(trainer, pl_module)
 
     def _show(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from lightning.pytorch import LightningModule, Trainer
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-
+from uat_lightning.backbone.sharding import gathered
+from uat_lightning.callbacks.after_validation import AfterValidation
 from uat_lightning.callbacks.ema import averaged_weights
 from uat_lightning.callbacks.samples import share
 from uat_lightning.callbacks.scored import ScoredTask
 
 
-class ScoreTasks(Callback):
+class ScoreTasks(AfterValidation):
     """Does tasks after validation and logs their scores, ``validation/NAME/SCORE``, with the averaged weights.
 
     Any logger gets them, and ``ModelCheckpoint`` may watch them. Processes share the rows out among them, row by row
@@ -27,18 +27,8 @@ class ScoreTasks(Callback):
     def __init__(
         self, tasks: dict[str, ScoredTask], every_n_validations: int = 1, from_epoch: int = 0, seed: int = 0
     ) -> None:
-        if every_n_validations < 1:
-            raise ValueError(f"every_n_validations must be at least 1, got {every_n_validations}")
-        self.tasks, self.every_n_validations = tasks, every_n_validations
-        self.from_epoch, self.seed, self.validations = from_epoch, seed, 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the validations counted so far."""
-        return {"validations": self.validations}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
-        self.validations = state_dict["validations"]
+        super().__init__(every_n_validations)
+        self.tasks, self.from_epoch, self.seed = tasks, from_epoch, seed
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Complain now of what cannot be done, not after the first epoch."""
@@ -47,11 +37,7 @@ class ScoreTasks(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Do the tasks and log their scores."""
-        if trainer.sanity_checking:
-            return
-        self.validations += 1
-        due = self.validations % self.every_n_validations == 0 and trainer.current_epoch >= self.from_epoch
-        if trainer.state.fn != "fit" or due:
+        if self.due(trainer, self.from_epoch):
             with averaged_weights(trainer, pl_module):
                 for name, task in self.tasks.items():
                     self._score(name, task, trainer, pl_module)
@@ -59,7 +45,8 @@ class ScoreTasks(Callback):
     def _score(self, name: str, task: ScoredTask, trainer: Trainer, module: LightningModule) -> None:
         task.begin(trainer, module)
         rows = share(task.count, trainer.global_rank, trainer.world_size)
-        if rows:
-            task.add(trainer, module, rows, self.seed)
+        with gathered(module):  # processes take other steps, and some none
+            if rows:
+                task.add(trainer, module, rows, self.seed)
         scores = {f"validation/{name}/{score}": float(value) for score, value in task.scores().items()}
         module.log_dict(scores, sync_dist=True)  # equal on all processes, and Lightning warns otherwise
