@@ -113,23 +113,23 @@ class Cached(Place):
         temporary = file.with_name(f".{secrets.token_hex(4)}-{file.name}")
         try:
             system, path = fsspec.core.url_to_fs(f"{self.url}/{name}")
-            self._make_room(int(system.size(path) or 0))
             system.get_file(path, str(temporary))
-            temporary.replace(file)
+            with _locked(self.folder / ".room.lock"):  # room is made and taken at once: others fetch meanwhile
+                self._make_room(temporary.stat().st_size)
+                temporary.replace(file)
         except (OSError, ValueError, ImportError) as error:
             raise ValueError(f"cannot fetch {self.url}/{name}: {_reason(error)}") from error
         finally:
             temporary.unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
-        with _locked(self.folder / ".room.lock"):
-            kept = [(file, file.stat()) for file in self.folder.rglob("*.tar") if not file.name.startswith(".")]
-            total = size + sum(status.st_size for _, status in kept)
-            for file, status in sorted(kept, key=lambda each: each[1].st_mtime_ns):
-                if total <= self.limit:
-                    return
-                file.unlink(missing_ok=True)
-                total -= status.st_size
+        kept = [(file, file.stat()) for file in self.folder.rglob("*.tar") if not file.name.startswith(".")]
+        total = size + sum(status.st_size for _, status in kept)
+        for file, status in sorted(kept, key=lambda each: each[1].st_mtime_ns):
+            if total <= self.limit:
+                return
+            file.unlink(missing_ok=True)
+            total -= status.st_size
 
 
 @contextlib.contextmanager
