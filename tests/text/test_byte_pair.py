@@ -177,3 +177,15 @@ def test_a_vocabulary_too_large_for_the_model_is_named(tokenizer, tmp_path: Path
 def test_no_words_to_learn_from_is_an_error(captions: list[str]):
     with pytest.raises(ValueError, match="no captions"):
         BytePairTokenizer().fit(captions)
+
+
+def test_shortened_captions_fit_and_lose_whole_words_at_the_end_only(tokenizer):
+    longer = "a bell " * tokenizer.canvas
+    shortened = tokenizer.shortened(longer)
+    assert longer.startswith(shortened)
+    assert (
+        tokenizer.overlong([shortened, shortened + " bell bell"])[0]
+        == 0
+        < tokenizer.overlong([shortened + " bell bell"])[0]
+    )
+    assert tokenizer.shortened("a  bell") == "a  bell"

@@ -20,6 +20,7 @@ def caption(
     sampler: Literal[
         "ConfidenceOrder", "ConfidenceThreshold", "EntropyBound", "FirstHitting", "Ancestral", "ReMDM"
     ] = "ConfidenceOrder",
+    presence_penalty: float = 1.0,
     candidates: int = 1,
     choose: Literal["bayes", "likelihood", "information"] = "bayes",
     given: str | None = None,
@@ -45,6 +46,8 @@ def caption(
         guidance: How much the audio counts; 1 is as trained.
         sampler: How words are written: the surest first, all that are sure enough, as many as are nearly independent,
             or at random: one by one, in steps, in steps with second thoughts.
+        presence_penalty: How much less likely words are that stand in the caption already, in nats; it counts for no
+            word of a given text.
         candidates: Captions to choose the best from.
         choose: The best by bayes, agreeing most with the others, by likelihood in the model's own opinion, or by
             information, where captions that are common whatever is heard count less.
@@ -59,15 +62,17 @@ def caption(
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers, check_place
     from uat_lightning.app.sources import Part, check_given
+    from uat_lightning.sampling import PresencePenalty
     from uat_lightning.tasks.blanks import Blanks
 
     check_given(files)
     check_numbers(seed, window=window, batch_size=batch_size)
     chosen = text_sampler(sampler, steps, temperature, candidates > 1)
-    write = writer(chosen, text_guidance(guidance, chosen), given, candidates, choose)
+    penalized = chosen if given is not None else PresencePenalty(chosen, presence_penalty)
+    write = writer(penalized, text_guidance(guidance, chosen), given, candidates, choose)
     settings = {
         **{"window": window, "seed": seed, "guidance": guidance, "given": given},
-        **{"sampler": sampler, "steps": steps, "temperature": temperature},
+        **{"sampler": sampler, "steps": steps, "temperature": temperature, "presence_penalty": presence_penalty},
         **{"candidates": candidates, "choose": choose},
     }
     if out is not None:

@@ -19,6 +19,7 @@ from uat_lightning.sampling.guidance import (
 )
 from uat_lightning.sampling.guided_logits import AudioLogits, GuidedLogits
 from uat_lightning.sampling.likelihood import ExactCount
+from uat_lightning.sampling.presence import PresencePenalty
 from uat_lightning.sampling.remasking import Cap, Loop, Remasking, ReMDM, Rescale, Unsure
 from uat_lightning.sampling.schedules import (
     CosineSchedule,
@@ -59,6 +60,7 @@ __all__ = [
     "Midpoint",
     "ODESolver",
     "PolyexponentialSchedule",
+    "PresencePenalty",
     "ProjectedGuidance",
     "ReMDM",
     "Remasking",

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from uat_lightning.sampling import AudioFirst, ConfidenceOrder, Guidance, GuidedLogits, Symbols, TextSampler
+from uat_lightning.sampling import (
+    AudioFirst,
+    ConfidenceOrder,
+    Guidance,
+    GuidedLogits,
+    PresencePenalty,
+    Symbols,
+    TextSampler,
+)
 from uat_lightning.tasks.base import Parts, gaussian, generators
 from uat_lightning.types import Sequences
 
@@ -16,12 +24,14 @@ class Caption:
     """Writes captions of audio.
 
     Args:
-        sampler: Fills the canvas; the most confident token first, one at a time, where None.
+        sampler: Fills the canvas; the most confident token first, one at a time, and rather none that stands already,
+            where None.
         guidance: Classifier-free guidance on the audio; scale 1.35, what the audio decides first, where None.
     """
 
     def __init__(self, sampler: TextSampler | None = None, guidance: Guidance | None = None) -> None:
-        self.sampler, self.guidance = sampler or ConfidenceOrder(steps=64), guidance or AudioFirst(scale=1.35)
+        self.sampler = sampler or PresencePenalty(ConfidenceOrder(steps=64))
+        self.guidance = guidance or AudioFirst(scale=1.35)
 
     @torch.no_grad()
     def run(self, parts: Parts, waveforms: Sequence[Tensor], seed: int = 0, first: int = 0) -> list[str]:

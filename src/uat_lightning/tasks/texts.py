@@ -78,7 +78,8 @@ class Texts:
         return wish.apply(self.sources[place], HeardPointing(self.parts, self._audio(range(place, place + 1))))
 
     def _written(self, some: range) -> list[str]:
-        return self.caption.write(self.parts, self._audio(some), self.seed, self.numbers[some.start])
+        written = self.caption.write(self.parts, self._audio(some), self.seed, self.numbers[some.start])
+        return [self.parts.tokenizer.shortened(text) for text in written]
 
     def _audio(self, some: range) -> Sequences:
         own = self.audio.take(slice(some.start, some.stop))

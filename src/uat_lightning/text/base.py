@@ -80,6 +80,17 @@ class Tokenizer(Configurable, ABC):
         """Return how many tokens of each caption do not fit the canvas."""
         return [max(0, len(ids) - (self.canvas - 1)) for ids in self.words(captions)]
 
+    def shortened(self, caption: str) -> str:
+        """Return a caption without the last words that do not fit the canvas.
+
+        Even what was decoded from a canvas may not fit one: a model can write words in more pieces than they need, and
+        pieces that only read together are others.
+        """
+        words = caption.split()
+        while words and self.overlong([" ".join(words)])[0]:
+            words.pop()
+        return caption if len(words) == len(caption.split()) else " ".join(words)
+
     def decode(self, canvases: torch.Tensor) -> list[str]:
         """Return the caption of each canvas (rows, canvas): what stands before the first end or padding token."""
         return [self.text(self._before_end(row)) for row in canvases.tolist()]

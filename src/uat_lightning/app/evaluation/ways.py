@@ -17,7 +17,7 @@ from uat_lightning.app.evaluation.recordings import Recording, find_sounds
 from uat_lightning.app.evaluation.sounds import Listening, Sounds, evaluate_sounds
 from uat_lightning.app.model import open_model
 from uat_lightning.metrics.captioning import CaptionScorer, Meteor, Treebank, Words, quick_scorers
-from uat_lightning.sampling import Euler, RescaledGuidance
+from uat_lightning.sampling import Euler, PresencePenalty, RescaledGuidance
 from uat_lightning.tasks import ChosenGenerate, Generate
 
 FIRST_REFERENCE = "the first reference"
@@ -167,7 +167,7 @@ def of_model(
 def _writer(work: ModelWork) -> Writer:
     sampler = text_sampler("ConfidenceOrder", work.steps, None, work.candidates > 1)
     guidance = None if work.guidance is None else text_guidance(work.guidance, sampler)
-    return writer(sampler, guidance, None, work.candidates, "bayes")
+    return writer(PresencePenalty(sampler), guidance, None, work.candidates, "bayes")
 
 
 def _generator(work: ModelWork) -> Generate | ChosenGenerate:
