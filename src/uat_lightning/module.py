@@ -46,6 +46,8 @@ class UATModule(LightningModule):
         self.backbone, self.objectives, self.square = backbone, Pair(audio, text), square
         self.passes = passes or OnePass()
         self.passes.check(square)
+        for objective in self.objectives:
+            objective.check(backbone)
         self.text_weight, self.build_optimizer, self.build_scheduler = text_weight, optimizer, scheduler
 
     def configure_model(self) -> None:

@@ -19,13 +19,13 @@ from uat_lightning.backbone import Backbone
 from uat_lightning.codec import Codec
 from uat_lightning.configurable import rebuild
 from uat_lightning.data.parts import check_parts
-from uat_lightning.diffusion import ContinuousProcess, RectifiedFlow
+from uat_lightning.diffusion import ContinuousProcess, MaskedAbsorbing, RectifiedFlow, TextProcess
 from uat_lightning.tasks import Caption, Edit, Generate, Parts
 from uat_lightning.text import Tokenizer
 
 CONFIG, WEIGHTS, CODEC = "config.json", "model.safetensors", "codec.safetensors"
 FORMAT = 1
-PARTS = ("backbone", "codec", "tokenizer", "process")
+PARTS = ("backbone", "codec", "tokenizer", "process", "text")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class UATPipeline:
     """Generates, edits and captions with one model.
 
     Args:
-        parts: Backbone, codec, tokenizer and audio process.
+        parts: Backbone, codec, tokenizer and processes.
     """
 
     parts: Parts
@@ -107,6 +107,7 @@ class UATPipeline:
             codec = rebuild(described["codec"], Codec)  # type: ignore[type-abstract]
             tokenizer = rebuild(described["tokenizer"], Tokenizer)  # type: ignore[type-abstract]
             process = rebuild(described["process"], ContinuousProcess)  # type: ignore[type-abstract]
+            text = rebuild(described["text"], TextProcess)  # type: ignore[type-abstract]
             tokenizer.load(folder)
             check_parts(backbone, codec, tokenizer)
         except ValueError as error:
@@ -114,7 +115,7 @@ class UATPipeline:
         _read_tensors(lambda file: load_model(backbone, str(file)), folder / WEIGHTS)
         _read_tensors(codec.load, folder / CODEC)
         backbone.eval()
-        return cls(Parts(backbone, codec, tokenizer, process)).to(device)
+        return cls(Parts(backbone, codec, tokenizer, process, text)).to(device)
 
 
 def _replaceable(folder: Path) -> bool:
@@ -148,8 +149,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder / CONFIG} lacks {', '.join(sorted(missing))}: not a model of uat-lightning")
     if described["format"] != FORMAT:
         raise ValueError(f"{folder / CONFIG} has format {described['format']}; this version reads format {FORMAT}")
-    # Models saved before there was a choice of processes are of a rectified flow.
-    return {"process": RectifiedFlow().describe(), **described}
+    # Models saved before there was a choice of processes are of a rectified flow and of masked texts.
+    return {"process": RectifiedFlow().describe(), "text": MaskedAbsorbing().describe(), **described}
 
 
 def _read_tensors(load: Callable[[Path], object], file: Path) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from uat_lightning.app.captioning import text_sampler, writer
+from uat_lightning.app.captioning import text_sampler
 from uat_lightning.cli import main
-from uat_lightning.sampling import Ancestral, ConfidenceOrder, FirstHitting, Guidance
+from uat_lightning.diffusion import MaskedAbsorbing, NextToken
+from uat_lightning.sampling import Ancestral, ConfidenceOrder, FirstHitting, LeftToRight, Writing
 
 
 @pytest.fixture
@@ -36,7 +37,9 @@ def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("sampler", ["ConfidenceThreshold", "EntropyBound", "FirstHitting", "Ancestral", "ReMDM"])
+@pytest.mark.parametrize(
+    "sampler", ["ConfidenceThreshold", "EntropyBound", "FirstHitting", "Ancestral", "ReMDM", "LeftToRight"]
+)
 def test_a_sampler_can_be_named(place: Path, capsys: pytest.CaptureFixture[str], sampler: str) -> None:
     args = ["caption", "a.wav", f"--sampler={sampler}", "--steps=3", "--seed=4"]
     first = told(capsys, *args, "--out=said.jsonl")
@@ -90,8 +93,10 @@ def test_what_cannot_be_scored_is_refused(place: Path, capsys: pytest.CaptureFix
 
 
 def test_a_sampler_gets_the_settings_that_it_has() -> None:
+    masked = Writing.of(MaskedAbsorbing())
     order, hitting, ancestral = (
-        text_sampler(name, 7, None, several=False) for name in ("ConfidenceOrder", "FirstHitting", "Ancestral")
+        text_sampler(name, 7, None, several=False, writing=masked)
+        for name in ("ConfidenceOrder", "FirstHitting", "Ancestral")
     )
     assert isinstance(order, ConfidenceOrder)
     assert (order.steps, order.temperature) == (7, 0.0)
@@ -99,8 +104,15 @@ def test_a_sampler_gets_the_settings_that_it_has() -> None:
     assert hitting.temperature == 1.0
     assert isinstance(ancestral, Ancestral)
     assert ancestral.steps == 7
-    several = text_sampler("ConfidenceOrder", 7, None, several=True)
+    several = text_sampler(None, 7, None, several=True, writing=masked)
     assert isinstance(several, ConfidenceOrder)
     assert several.temperature == 1.0
-    with pytest.raises(ValueError, match="do not go together"):
-        writer(several, Guidance(1.0), "a ___", 2, "bayes")
+
+
+def test_a_model_that_writes_from_left_to_right_has_its_own_sampler_and_takes_no_other() -> None:
+    forwards = Writing.of(NextToken())
+    own = text_sampler(None, 7, 0.5, several=False, writing=forwards)
+    assert isinstance(own, LeftToRight)
+    assert own.temperature == 0.5
+    with pytest.raises(ValueError, match="ConfidenceOrder cannot write with it, LeftToRight can"):
+        text_sampler("ConfidenceOrder", 7, None, several=False, writing=forwards)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.sampling import ConfidenceOrder, PresencePenalty, RowLogits, Symbols
+from uat_lightning.sampling import ConfidenceOrder, LeftToRight, PresencePenalty, RowLogits, Symbols
 
 PAD, END, MASK, DOG, CAT, AND = range(6)
 SYMBOLS = Symbols(MASK, END, PAD, [PAD, MASK])
@@ -55,3 +55,8 @@ def test_mask_end_and_padding_are_spared_and_each_token_pays_once() -> None:
 def test_a_penalty_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="0 or more"):
         PresencePenalty(ConfidenceOrder(), -1.0)
+
+
+def test_from_left_to_right_it_is_the_same_penalty() -> None:
+    sampler = PresencePenalty(LeftToRight())
+    assert sampler.sample(Heard(), torch.full((1, 4), MASK), SYMBOLS, [torch.Generator()]).tolist() == [written(1.0)]

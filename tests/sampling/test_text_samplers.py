@@ -20,6 +20,7 @@ from uat_lightning.sampling import (
     EntropyBound,
     Evaluations,
     FirstHitting,
+    LeftToRight,
     Loop,
     PresencePenalty,
     ReMDM,
@@ -44,6 +45,8 @@ SAMPLERS: dict[str, TextSampler] = {
     "entropy": EntropyBound(0.5, 1.0),
     "entropy, cold": EntropyBound(0.5),
     "first hitting": FirstHitting(),
+    "left to right": LeftToRight(1.0),
+    "left to right, cold": LeftToRight(),
     "first hitting, cold": FirstHitting(0.0),
     "ancestral": Ancestral(5),
     "ancestral, cold": Ancestral(5, 0.0),
@@ -113,6 +116,7 @@ THREE_WORDS = Posterior(itertools.product(WORDS, repeat=3), canvas=4)
 UP_TO_THREE = Posterior((text for n in range(4) for text in itertools.product(WORDS, repeat=n)), canvas=5, seed=1)
 EXACT: dict[str, TextSampler] = {
     "first hitting": FirstHitting(),
+    "left to right": LeftToRight(1.0),
     "first hitting in blocks": Blockwise(FirstHitting(), 2),
     "ancestral": Ancestral(150),
     "remasking, capped": ReMDM(150, remasking=Cap(0.02)),

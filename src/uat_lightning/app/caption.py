@@ -18,8 +18,9 @@ def caption(
     temperature: float | None = None,
     guidance: float = 1.35,
     sampler: Literal[
-        "ConfidenceOrder", "ConfidenceThreshold", "EntropyBound", "FirstHitting", "Ancestral", "ReMDM"
-    ] = "ConfidenceOrder",
+        "ConfidenceOrder", "ConfidenceThreshold", "EntropyBound", "FirstHitting", "Ancestral", "ReMDM", "LeftToRight"
+    ]
+    | None = None,
     presence_penalty: float = 1.0,
     candidates: int = 1,
     choose: Literal["bayes", "likelihood", "information"] = "bayes",
@@ -44,8 +45,9 @@ def caption(
         steps: Steps to write a caption in, where the sampler has steps.
         temperature: 0 writes the likeliest words, 1 draws them; the sampler's own where not given.
         guidance: How much the audio counts; 1 is as trained.
-        sampler: How words are written: the surest first, all that are sure enough, as many as are nearly independent,
-            or at random: one by one, in steps, in steps with second thoughts.
+        sampler: How words are written: the surest first, all that are sure enough, as many as are nearly independent;
+            at random: one by one, in steps, in steps with second thoughts; or one after another from left to right.
+            Where not given what suits the model: the surest first, or from left to right.
         presence_penalty: How much less likely words are that stand in the caption already, in nats; it counts for no
             word of a given text.
         candidates: Captions to choose the best from.
@@ -58,7 +60,14 @@ def caption(
     Raises:
         ValueError: If an option or a file cannot be used.
     """
-    from uat_lightning.app.captioning import Captioner, save_captions, text_guidance, text_sampler, writer
+    from uat_lightning.app.captioning import (
+        Captioner,
+        check_candidates,
+        save_captions,
+        text_guidance,
+        text_sampler,
+        writer,
+    )
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers, check_place
     from uat_lightning.app.sources import Part, check_given
@@ -66,10 +75,8 @@ def caption(
     from uat_lightning.tasks.blanks import Blanks
 
     check_given(files)
-    check_numbers(seed, window=window, batch_size=batch_size)
-    chosen = text_sampler(sampler, steps, temperature, candidates > 1)
-    penalized = chosen if given is not None else PresencePenalty(chosen, presence_penalty)
-    write = writer(penalized, text_guidance(guidance, chosen), given, candidates, choose)
+    check_numbers(seed, window=window, batch_size=batch_size, steps=steps)
+    check_candidates(candidates, temperature, given)
     settings = {
         **{"window": window, "seed": seed, "guidance": guidance, "given": given},
         **{"sampler": sampler, "steps": steps, "temperature": temperature, "presence_penalty": presence_penalty},
@@ -80,6 +87,9 @@ def caption(
     opened = open_model(model, device)
     if given is not None:
         Blanks.read(given, opened.parts.tokenizer)  # complains before any work is done
+    chosen = text_sampler(sampler, steps, temperature, candidates > 1, opened.parts.writing)
+    sampled = chosen if given is not None else PresencePenalty(chosen, presence_penalty)
+    write = writer(sampled, text_guidance(guidance, chosen), given, candidates, choose)
     captioner = Captioner(opened, write, window, seed, batch_size)
     lines = []
     for span, text in captioner.run(files, Part(start, end)):

@@ -18,7 +18,7 @@ from uat_lightning import sampling
 from uat_lightning.app.model import OpenModel
 from uat_lightning.app.output import save_sidecar, save_text
 from uat_lightning.app.sources import Part, Span, cut, read_source
-from uat_lightning.sampling import AudioFirst, ConfidenceOrder, Guidance, TextSampler
+from uat_lightning.sampling import AudioFirst, ConfidenceOrder, Guidance, TextSampler, Writing
 from uat_lightning.tasks import (
     Caption,
     Choice,
@@ -87,26 +87,42 @@ class Captioner:
             raise ValueError(prefix + "; ".join(self.failures))
 
 
-def text_sampler(name: str, steps: int, temperature: float | None, several: bool) -> TextSampler:
+def text_sampler(
+    name: str | None, steps: int, temperature: float | None, several: bool, writing: Writing
+) -> TextSampler:
     """Return a sampler of text.
 
     Args:
-        name: Its class.
+        name: Its class; that of the model's own where None.
         steps: Its steps, where it has any.
         temperature: Its temperature; where None its own, or 1 where several different captions are wanted.
         several: Whether they are.
+        writing: What suits the model.
 
     Raises:
-        ValueError: If a number is impossible, or the captions would all be the same.
+        ValueError: If a number is impossible, or the sampler cannot write with the model.
     """
-    if several and temperature == 0:
-        raise ValueError("candidates at temperature 0 are all alike: set a temperature above 0, or leave it out")
-    made = getattr(sampling, name)
+    made = type(writing.sampler()) if name is None else getattr(sampling, name)
     heat = 1.0 if several and temperature is None else temperature
     settings = {"steps": steps, **({} if heat is None else {"temperature": heat})}
     known = inspect.signature(made).parameters
     sampler: TextSampler = made(**{key: value for key, value in settings.items() if key in known})
+    writing.check(sampler)
     return sampler
+
+
+def check_candidates(candidates: int, temperature: float | None, given: str | None) -> None:
+    """See that several captions can be asked for.
+
+    Raises:
+        ValueError: If their number is not above 0, they would all be the same, or are asked for a given text too.
+    """
+    if candidates < 1:
+        raise ValueError(f"candidates must be at least 1, got {candidates}")
+    if candidates > 1 and temperature == 0:
+        raise ValueError("candidates at temperature 0 are all alike: set a temperature above 0, or leave it out")
+    if given is not None and candidates != 1:
+        raise ValueError("given and candidates do not go together: what fits a blank is chosen by likelihood anyway")
 
 
 def text_guidance(scale: float, sampler: TextSampler) -> Guidance:
@@ -118,12 +134,7 @@ def writer(sampler: TextSampler, guidance: Guidance | None, given: str | None, c
     """Return what writes the captions: one, the best of several, or the rest of a given text.
 
     Without guidance, each task takes its own.
-
-    Raises:
-        ValueError: If candidates are asked for a given text too, or their number is not above 0.
     """
-    if given is not None and candidates != 1:
-        raise ValueError("given and candidates do not go together: what fits a blank is chosen by likelihood anyway")
     if given is not None:
         infill = Infill(sampler, guidance)
         return lambda parts, waveforms, seed, first: infill.run(parts, waveforms, [given] * len(waveforms), seed, first)

@@ -10,11 +10,11 @@ import yaml
 
 
 def shipped_configs() -> dict[str, Path]:
-    """Return the shipped configs by file name."""
+    """Return the shipped configs by file name, those within a folder as ``folder/name.yaml``."""
     package = Path(str(files("uat_lightning")))
     # Beside the modules where installed, at the top of the repository in a checkout.
     folder = next((place for place in (package / "configs", package.parents[1] / "configs") if place.is_dir()), package)
-    return {file.name: file for file in sorted(folder.glob("*.yaml"))}
+    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.glob("**/*.yaml"))}
 
 
 def find_config(name: str) -> str:

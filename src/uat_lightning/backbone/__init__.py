@@ -2,10 +2,12 @@
 
 from uat_lightning.backbone.base import Backbone
 from uat_lightning.backbone.coupling import Coupling, Isolated, Joint
+from uat_lightning.backbone.dictation import Dictation
 from uat_lightning.backbone.dual_stream import DualStreamTransformer
 from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.paper import PaperBackbone
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
+from uat_lightning.backbone.sight import Backwards, Sight, Whole
 from uat_lightning.backbone.stable_audio import AudioXStart, DiffusersStart, StableAudioToolsStart
 from uat_lightning.backbone.timing import PrependedTiming, StableAudioTiming, Timing
 from uat_lightning.backbone.warm_start import WarmStart
@@ -13,7 +15,9 @@ from uat_lightning.backbone.warm_start import WarmStart
 __all__ = [
     "AudioXStart",
     "Backbone",
+    "Backwards",
     "Coupling",
+    "Dictation",
     "DiffusersStart",
     "DualStreamTransformer",
     "Isolated",
@@ -22,9 +26,11 @@ __all__ = [
     "PaperBackbone",
     "Prediction",
     "PrependedTiming",
+    "Sight",
     "StableAudioTiming",
     "StableAudioToolsStart",
     "TextPrediction",
     "Timing",
     "WarmStart",
+    "Whole",
 ]

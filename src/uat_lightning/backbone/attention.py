@@ -13,7 +13,10 @@ def attention(query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None = 
         query: Queries of shape (rows, heads, positions, head_width); keys and values alike.
         key: Keys.
         value: Values.
-        valid: True where a key may be read, bool of shape (rows, positions); at least one in every row. All where None.
+        valid: True where a key may be read, bool of shape (rows, keys) where all queries read alike, else (rows,
+            queries or 1, keys); at least one for every query. All where None.
     """
-    keep = None if valid is None else valid[:, None, None, :]
-    return scaled_dot_product_attention(query, key, value, attn_mask=keep)
+    if valid is None:
+        return scaled_dot_product_attention(query, key, value)
+    by_query = valid if valid.ndim == 3 else valid[:, None]
+    return scaled_dot_product_attention(query, key, value, attn_mask=by_query[:, None])

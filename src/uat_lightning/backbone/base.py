@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from uat_lightning.backbone.dictation import Dictation, ReadAgain
 from uat_lightning.backbone.one_sided import AudioGivenText, OneSided, TextGivenAudio
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.configurable import Configurable
@@ -22,11 +23,13 @@ class Backbone(Configurable, nn.Module, ABC):
         latent_width: Channels of the audio latents.
         vocabulary_size: Token ids that the text logits cover.
         canvas: Longest text, in tokens.
+        causal: Whether no token of a text reads a later one.
     """
 
     latent_width: int
     vocabulary_size: int
     canvas: int
+    causal: bool = False
 
     @abstractmethod
     def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
@@ -64,3 +67,14 @@ class Backbone(Configurable, nn.Module, ABC):
                 every row first, then the next for every row.
         """
         return TextGivenAudio(self, audio.repeat(captions), t.repeat(captions))
+
+    def dictation(self, audio: Sequences, t: Tensor) -> Dictation:
+        """Return the text prediction for tokens that come one after another, under audio that stays.
+
+        A backbone whose tokens do not read later ones computes each of them once.
+
+        Args:
+            audio: Latents (rows, frames, latent_width).
+            t: 0 for rows whose audio is the condition, 1 for the null condition, (rows,).
+        """
+        return ReadAgain(self.given_audio(audio, t), len(audio), audio.lengths.device)

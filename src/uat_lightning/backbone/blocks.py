@@ -44,7 +44,7 @@ class DualStreamBlock(nn.Module):
             condition: Time embeddings, (rows, width) each.
             angles: Rotary angles of the audio frames.
             readable: What the audio and what the text may read, of audio and then text: bool (rows, frames + tokens)
-                each.
+                each, or (rows, positions, frames + tokens) where positions do not all read alike.
         """
         audio_how, text_how = self.audio.modulation(condition.audio), self.text.modulation(condition.text)
         audio = self.audio.ask(x.audio, audio_how[0], angles)

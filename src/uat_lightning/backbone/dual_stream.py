@@ -10,13 +10,16 @@ from torch import Tensor, nn
 from uat_lightning.backbone.base import Backbone
 from uat_lightning.backbone.blocks import DualStreamBlock, remember, walk
 from uat_lightning.backbone.coupling import Coupling, Joint
+from uat_lightning.backbone.dictation import Cached, Dictation, Past
 from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
 from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.remembered import Remembered
 from uat_lightning.backbone.rotary import rotary_angles
+from uat_lightning.backbone.sight import Sight, Whole, side_by_side
 from uat_lightning.backbone.stem import ConvolutionalStem
+from uat_lightning.backbone.stream import Memory
 from uat_lightning.types import Pair, Sequences
 
 
@@ -38,6 +41,8 @@ class DualStreamTransformer(Backbone):
         coupling: Which stream may read the other; ``Joint`` where None.
         stem_kernel: Frames that a convolution over the audio sees before the first block, odd; none where 0.
         modulation_rank: Rank of the modulation by time, which is a third of the weights where None (full).
+        sight: What a token reads of its own text; ``Whole`` where None. ``Backwards`` needs a coupling that isolates:
+            audio that reads the text would tell earlier tokens of later ones.
     """
 
     def __init__(
@@ -53,12 +58,18 @@ class DualStreamTransformer(Backbone):
         coupling: Coupling | None = None,
         stem_kernel: int = 0,
         modulation_rank: int | None = None,
+        sight: Sight | None = None,
     ) -> None:
         super().__init__()
         if width % (2 * heads):
             raise ValueError(f"width {width} must be a multiple of twice the heads ({heads})")
         self.latent_width, self.vocabulary_size, self.canvas = latent_width, vocabulary_size, canvas
         self.head_width, self.rotary_base, self.coupling = width // heads, rotary_base, coupling or Joint()
+        self.sight = sight or Whole()
+        self.causal = self.sight.causal
+        if self.causal and not self.coupling.isolates:
+            name = type(self.coupling).__name__
+            raise ValueError(f"under the coupling {name} a text that reads backwards would hear of its future: isolate")
         self.audio_in = nn.Linear(latent_width, width)
         self.audio_stem = ConvolutionalStem(width, stem_kernel) if stem_kernel else None
         self.text_in = nn.Embedding(vocabulary_size, width)
@@ -80,7 +91,7 @@ class DualStreamTransformer(Backbone):
         reads = self.coupling.reads(t)
         readable = Pair(
             torch.cat([noisy.audio.mask, noisy.text.mask & reads.audio[:, None]], dim=1),
-            torch.cat([noisy.audio.mask & reads.text[:, None], noisy.text.mask], dim=1),
+            side_by_side((noisy.audio.mask & reads.text[:, None])[:, None], self.sight.reads(noisy.text.mask)),
         )
         angles = self._angles(noisy.audio)
         x = Pair(self._hear(noisy.audio), self._embed(noisy.text.values))
@@ -93,7 +104,7 @@ class DualStreamTransformer(Backbone):
         if not self.coupling.isolates:
             return super().given_text(text, t)
         embedded, condition = self._embed(text.values), self._text_condition(t)
-        memories = remember(self.blocks, "text", embedded, condition, None, text.mask)
+        memories = remember(self.blocks, "text", embedded, condition, None, self.sight.reads(text.mask))
         return Remembered(self.audio_alone, text.mask, t, memories)
 
     def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided[TextPrediction]:
@@ -117,11 +128,31 @@ class DualStreamTransformer(Backbone):
     def text_alone(self, text: Sequences, t: Tensor, given: Remembered[TextPrediction]) -> TextPrediction:
         """Return the words beside remembered audio."""
         audio_mask = given.mask & self.coupling.reads(Pair(given.t, t)).text[:, None]
-        readable = torch.cat([text.mask, audio_mask], dim=1)
+        readable = side_by_side(self.sight.reads(text.mask), audio_mask[:, None])
         x, condition = self._embed(text.values), self._text_condition(t)
         x, _ = walk(self.blocks, "text", x, condition, None, readable, given.memories)
         out: TextPrediction = self.text_head(x)
         return out
+
+    def dictation(self, audio: Sequences, t: Tensor) -> Dictation:
+        """Return the words for tokens that come one after another; each is computed once where none reads later ones.
+
+        The keys and values of the tokens so far are kept beside those of the audio.
+        """
+        if not self.causal:
+            return super().dictation(audio, t)
+        heard, condition = self._hear(audio), self.audio_time(t)
+        memories = remember(self.blocks, "audio", heard, condition, self._angles(audio), audio.mask)
+        read = self.coupling.reads(Pair(t, torch.ones_like(t))).text
+        return Cached(self.text_after, Past(memories, audio.mask & read[:, None]))
+
+    def text_after(self, tokens: Tensor, past: Past) -> tuple[TextPrediction, list[Memory]]:
+        """Return the words at further tokens (rows, more) of a noisy text, and the tokens' keys and values."""
+        own = self.sight.reads(torch.ones_like(tokens, dtype=torch.bool))
+        readable = side_by_side(own, past.mask[:, None])
+        x, condition = self._embed(tokens, past.count), self._text_condition(torch.ones_like(tokens[:, 0]))
+        x, memories = walk(self.blocks, "text", x, condition, None, readable, past.memories)
+        return self.text_head(x), memories
 
     def _text_condition(self, t: Tensor) -> Tensor:
         embedded: Tensor = self.text_time((t > 0).float())
@@ -134,10 +165,9 @@ class DualStreamTransformer(Backbone):
         x: Tensor = self.audio_in(audio.values)
         return x if self.audio_stem is None else self.audio_stem(x, audio.mask)
 
-    def _embed(self, tokens: Tensor) -> Tensor:
-        if tokens.shape[1] > self.canvas:
-            raise ValueError(
-                f"a text of {tokens.shape[1]} tokens is longer than the backbone's canvas of {self.canvas}"
-            )
-        embedded: Tensor = self.text_in(tokens) + self.text_positions[: tokens.shape[1]]
+    def _embed(self, tokens: Tensor, first: int = 0) -> Tensor:
+        end = first + tokens.shape[1]
+        if end > self.canvas:
+            raise ValueError(f"a text of {end} tokens is longer than the backbone's canvas of {self.canvas}")
+        embedded: Tensor = self.text_in(tokens) + self.text_positions[first:end]
         return embedded

@@ -23,6 +23,10 @@ class Memory(NamedTuple):
         """Return some of the rows."""
         return Memory(*(part[rows] for part in self))
 
+    def followed_by(self, later: Memory) -> Memory:
+        """Return these positions and then later ones."""
+        return Memory(*(torch.cat(parts, dim=2) for parts in zip(self, later, strict=True)))
+
     def repeat(self, times: int) -> Memory:
         """Return all rows ``times`` over: first every row once, then every row again."""
         return Memory(*(part.repeat(times, 1, 1, 1) for part in self))
@@ -98,7 +102,8 @@ class Stream(nn.Module):
             x: Hidden states (rows, positions, width).
             condition: Time embedding (rows, width).
             angles: Rotary angles of the positions, where it has any.
-            readable: True at what may be read, of its own positions and then of the other's: bool (rows, positions).
+            readable: True at what may be read, of its own positions and then of the other's: bool (rows, keys), or
+                (rows, positions, keys) where positions do not all read alike.
             other: What the other stream gives to read in this block; nothing where None.
 
         Returns:

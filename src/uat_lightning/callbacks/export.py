@@ -13,14 +13,14 @@ from uat_lightning.backbone import Backbone
 from uat_lightning.backbone.sharding import units, unsharded
 from uat_lightning.callbacks.ema import averaged_weights
 from uat_lightning.codec import Codec
-from uat_lightning.diffusion import ContinuousProcess, RectifiedFlow
+from uat_lightning.diffusion import ContinuousProcess, MaskedAbsorbing, RectifiedFlow, TextProcess
 from uat_lightning.pipeline import CONFIG, UATPipeline
 from uat_lightning.tasks import Parts
 from uat_lightning.text import Tokenizer
 
 
 class ExportPipeline(Callback):
-    """Saves backbone, codec, tokenizer and audio process as one folder when training ends.
+    """Saves backbone, codec, tokenizer and processes as one folder when training ends.
 
     The weights are the averaged ones where there are. It saves too when ``max_time`` or the keyboard ends training, but
     not after an error and not in a ``fast_dev_run``. A model that is there already is replaced. Where weights are
@@ -80,7 +80,7 @@ def check_folder(folder: Path) -> None:
 
 
 def trained_pipeline(trainer: Trainer, module: LightningModule) -> UATPipeline:
-    """Return the backbone in training with its process, and its data's codec and tokenizer.
+    """Return the backbone in training with its processes, and its data's codec and tokenizer.
 
     Raises:
         ValueError: If the module has no backbone, or the data has no codec or tokenizer.
@@ -91,7 +91,8 @@ def trained_pipeline(trainer: Trainer, module: LightningModule) -> UATPipeline:
     )
     if not (isinstance(backbone, Backbone) and isinstance(codec, Codec) and isinstance(tokenizer, Tokenizer)):
         raise ValueError("a pipeline needs a module with a backbone, and a DataModule with a codec and a tokenizer")
-    return UATPipeline(Parts(backbone, codec, tokenizer, trained_process(module)))
+    processes = trained_process(module), trained_text(module)
+    return UATPipeline(Parts(backbone, codec, tokenizer, *processes))
 
 
 def trained_process(module: LightningModule) -> ContinuousProcess:
@@ -103,3 +104,12 @@ def trained_process(module: LightningModule) -> ContinuousProcess:
         f"{type(process).__name__} is no ContinuousProcess: the saved model will be sampled as a rectified flow"
     )
     return RectifiedFlow()
+
+
+def trained_text(module: LightningModule) -> TextProcess:
+    """Return the process that a module trains captions on, with a warning where it does not tell how to write."""
+    process = getattr(getattr(module, "objectives", None), "text", None)
+    if isinstance(process, TextProcess):
+        return process
+    rank_zero_warn(f"{type(process).__name__} is no TextProcess: the saved model will write as one of masked texts")
+    return MaskedAbsorbing()

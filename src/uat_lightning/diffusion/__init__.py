@@ -19,15 +19,18 @@ from uat_lightning.diffusion.base import Corrupted, Objective
 from uat_lightning.diffusion.continuous import ContinuousProcess, RectifiedFlow, VPCosine
 from uat_lightning.diffusion.conversion import Converted, converted, rescaled, same_level
 from uat_lightning.diffusion.discrete import MaskedAbsorbing, MaskedBernoulli
+from uat_lightning.diffusion.next_token import NextToken, one_late
 from uat_lightning.diffusion.occasion import Occasion
 from uat_lightning.diffusion.passes import OnePass, Passes, PassPerDirection
 from uat_lightning.diffusion.spread import Annealed, Antithetic, Independent, ShiftedByLength
 from uat_lightning.diffusion.square import Conditional, Draw, Everywhere, SquareSampler
+from uat_lightning.diffusion.text_process import AnyOrderProcess, TextProcess
 from uat_lightning.diffusion.times import LogitNormal, TimeSampler, Uniform
 
 __all__ = [
     "Annealed",
     "Antithetic",
+    "AnyOrderProcess",
     "Conditional",
     "ContinuousProcess",
     "Converted",
@@ -38,6 +41,7 @@ __all__ = [
     "LogitNormal",
     "MaskedAbsorbing",
     "MaskedBernoulli",
+    "NextToken",
     "Objective",
     "Occasion",
     "OnePass",
@@ -46,10 +50,12 @@ __all__ = [
     "RectifiedFlow",
     "ShiftedByLength",
     "SquareSampler",
+    "TextProcess",
     "TimeSampler",
     "Uniform",
     "VPCosine",
     "converted",
+    "one_late",
     "rescaled",
     "same_level",
 ]

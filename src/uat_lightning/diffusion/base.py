@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Generator, Tensor
 
+from uat_lightning.backbone import Backbone
 from uat_lightning.configurable import Configurable
 from uat_lightning.types import Sequences
 
@@ -29,6 +30,13 @@ class Corrupted:
 
 class Objective(Configurable, ABC):
     """A corruption process and the loss of undoing it."""
+
+    def check(self, backbone: Backbone) -> None:
+        """See that a backbone can be trained on this process, before training begins.
+
+        Raises:
+            ValueError: If it cannot.
+        """
 
     @abstractmethod
     def corrupt(self, clean: Sequences, t: Tensor, generator: Generator | None = None) -> Corrupted:

@@ -6,12 +6,13 @@ import torch
 from torch import Generator, Tensor
 
 from uat_lightning.backbone import TextPrediction
-from uat_lightning.diffusion.base import Corrupted, Objective
+from uat_lightning.diffusion.base import Corrupted
 from uat_lightning.diffusion.masks import cross_entropy, masked, shared_out, with_tail
+from uat_lightning.diffusion.text_process import AnyOrderProcess
 from uat_lightning.types import Sequences
 
 
-class MaskedAbsorbing(Objective):
+class MaskedAbsorbing(AnyOrderProcess):
     """Hides an exact number of tokens and asks for them back.
 
     A row of n tokens (its words and the end) at noise level t has ``ceil(t n)`` of them masked. The NELBO's weight
@@ -51,7 +52,7 @@ class MaskedAbsorbing(Objective):
         return cross_entropy(prediction, corrupted)
 
 
-class MaskedBernoulli(Objective):
+class MaskedBernoulli(AnyOrderProcess):
     """Hides every token with the same probability and asks for the hidden ones back, as UAT, MDLM and LLaDA do.
 
     At noise level t a token is hidden with probability ``(1 - eps) t`` and its cross-entropy weighs ``1 / t``

@@ -18,7 +18,9 @@ from uat_lightning.sampling.guidance import (
     RescaledGuidance,
 )
 from uat_lightning.sampling.guided_logits import AudioLogits, GuidedLogits
-from uat_lightning.sampling.likelihood import ExactCount
+from uat_lightning.sampling.left_to_right import LeftToRight
+from uat_lightning.sampling.likelihood import ChainRule, ExactCount, Likelihood
+from uat_lightning.sampling.next_token_logits import GuidedNextTokenLogits, NextTokenLogits
 from uat_lightning.sampling.presence import PresencePenalty
 from uat_lightning.sampling.remasking import Cap, Loop, Remasking, ReMDM, Rescale, Unsure
 from uat_lightning.sampling.schedules import (
@@ -31,6 +33,7 @@ from uat_lightning.sampling.schedules import (
 from uat_lightning.sampling.solvers import AdamsBashforth, Euler, FixedPoint, Heun, Midpoint, ODESolver, Solver
 from uat_lightning.sampling.text_sampler import StepwiseSampler, TextSampler
 from uat_lightning.sampling.windows import Windows
+from uat_lightning.sampling.writing import Writing
 
 __all__ = [
     "AdamsBashforth",
@@ -39,6 +42,7 @@ __all__ = [
     "AudioLogits",
     "Blockwise",
     "Cap",
+    "ChainRule",
     "ConfidenceOrder",
     "ConfidenceThreshold",
     "CosineSchedule",
@@ -53,11 +57,15 @@ __all__ = [
     "FixedPoint",
     "Guidance",
     "GuidedLogits",
+    "GuidedNextTokenLogits",
     "GuidedVelocity",
     "Heun",
+    "LeftToRight",
+    "Likelihood",
     "Logits",
     "Loop",
     "Midpoint",
+    "NextTokenLogits",
     "ODESolver",
     "PolyexponentialSchedule",
     "PresencePenalty",
@@ -76,4 +84,5 @@ __all__ = [
     "UniformSchedule",
     "Unsure",
     "Windows",
+    "Writing",
 ]

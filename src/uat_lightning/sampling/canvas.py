@@ -52,6 +52,18 @@ def allowed(log_probabilities: Tensor, canvas: Tensor, symbols: Symbols) -> Tens
     return scores
 
 
+def allowed_at(log_probabilities: Tensor, canvas: Tensor, position: int, symbols: Symbols) -> Tensor:
+    """Return what ``allowed`` does at one position, (rows, vocabulary), for log-probabilities of that shape."""
+    scores = log_probabilities.clone()
+    scores[:, symbols.banned] = -math.inf
+    scores[~end_may_come(canvas, symbols)[:, position], symbols.end] = -math.inf
+    if position == canvas.shape[1] - 1:
+        end = log_probabilities[:, symbols.end].clamp(min=-1e4)
+        scores = torch.full_like(scores, -math.inf)
+        scores[:, symbols.end] = end
+    return scores
+
+
 def possible(log_probabilities: Tensor, canvas: Tensor, symbols: Symbols) -> Tensor:
     """Return what ``allowed`` does, and padding where the text may be over already.
 

@@ -23,9 +23,24 @@ class RowLogits(ABC):
             rows: Which rows they are, int64 (some,).
         """
 
+    def at(self, canvas: Tensor, position: int, rows: Tensor) -> Tensor:
+        """Return log-probabilities (some, vocabulary) at one position of some rows, where all before it is written.
+
+        Args:
+            canvas: Token ids of all rows, (rows, positions).
+            position: Where.
+            rows: Which rows, int64 (some,).
+        """
+        return self.of_rows(canvas[rows], rows)[:, position]
+
     def __call__(self, canvas: Tensor) -> Tensor:
         """Return log-probabilities (rows, positions, vocabulary) of token ids (rows, positions)."""
         return self.of_rows(canvas, torch.arange(len(canvas), device=canvas.device))
+
+
+def at(logits: Logits, canvas: Tensor, position: int, rows: Tensor) -> Tensor:
+    """Return log-probabilities (some, vocabulary) at one position of some rows; arguments as of ``RowLogits.at``."""
+    return logits.at(canvas, position, rows) if isinstance(logits, RowLogits) else logits(canvas)[rows, position]
 
 
 class Evaluations:

@@ -32,7 +32,7 @@ class AudioLogits(RowLogits):
         """Return log-probabilities (some, positions, vocabulary) for the token ids of some rows."""
         text = Sequences(canvas, torch.full_like(rows, canvas.shape[1]))
         masked = torch.ones(len(rows), device=rows.device)
-        return _log_probabilities(self._heard.take(rows)(text, masked))
+        return log_probabilities(self._heard.take(rows)(text, masked))
 
     @cached_property
     def _heard(self) -> OneSided[TextPrediction]:
@@ -65,7 +65,7 @@ class GuidedLogits(RowLogits):
         text = Sequences(canvas, torch.full_like(rows, canvas.shape[1])).repeat(2)
         both = self._both.take(torch.cat([rows, rows + len(self.audio)]))
         predicted = both(text, torch.ones(len(text), device=rows.device))
-        return self.guidance.words(*_log_probabilities(predicted).chunk(2))
+        return self.guidance.words(*log_probabilities(predicted).chunk(2))
 
     @cached_property
     def _alone(self) -> AudioLogits:
@@ -78,7 +78,7 @@ class GuidedLogits(RowLogits):
         return self.backbone.given_audio(self.audio.followed_by(self.null), torch.cat([zeros, zeros + 1]))
 
 
-def _log_probabilities(predicted: TextPrediction) -> Tensor:
+def log_probabilities(predicted: TextPrediction) -> Tensor:
     """Normalise in float32 at least: half precision cannot tell the likeliest of many tokens apart."""
     logits = predicted.logits()
     return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,37 @@ from uat_lightning.sampling.evaluations import Logits
 from uat_lightning.types import Sequences
 
 
+class Likelihood(ABC):
+    """Tells how likely texts are."""
+
+    @abstractmethod
+    def log_likelihood(
+        self, logits: Logits, text: Sequences, symbols: Symbols, generators: Sequence[Generator]
+    ) -> Tensor:
+        """Return each text's log-probability in nats, float64 (rows,).
+
+        Args:
+            logits: Log-probabilities (rows, positions, vocabulary) as a function of the canvas.
+            text: Token ids (rows, positions); a length counts the words and the end.
+            symbols: The special ids.
+            generators: One source of randomness per row.
+        """
+
+
+class ChainRule(Likelihood):
+    """The exact log-likelihood of texts, where the logits of a token are those under the tokens before it."""
+
+    @torch.no_grad()
+    def log_likelihood(
+        self, logits: Logits, text: Sequences, symbols: Symbols, generators: Sequence[Generator]
+    ) -> Tensor:
+        """Return the sum over the words and the end of each text, float64 (rows,); nothing is drawn."""
+        of_token = logits(text.values).double().gather(-1, text.values[..., None])[..., 0]
+        return of_token.masked_fill(~text.mask, 0.0).sum(-1)
+
+
 @dataclass(frozen=True)
-class ExactCount:
+class ExactCount(Likelihood):
     """Estimates the log-likelihood of texts, from below, by hiding exact numbers of their tokens.
 
     Of a text's n tokens (its words and the end) l are hidden, and the mean log-probability of the hidden ones times n

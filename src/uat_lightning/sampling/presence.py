@@ -55,6 +55,11 @@ class PenalizedRows(RowLogits):
         """Return log-probabilities (some, positions, vocabulary) of token ids (some, positions)."""
         return lowered(self.logits.of_rows(canvas, rows), canvas, self.penalty, self.symbols)
 
+    def at(self, canvas: Tensor, position: int, rows: Tensor) -> Tensor:
+        """Return log-probabilities (some, vocabulary) at one position of some rows of the canvas."""
+        here = self.logits.at(canvas, position, rows)[:, None]
+        return lowered(here, canvas[rows], self.penalty, self.symbols)[:, 0]
+
 
 def lowered(log_probabilities: Tensor, canvas: Tensor, penalty: float, symbols: Symbols) -> Tensor:
     """Take a penalty from the tokens that stand on a canvas; mask, end and padding are spared.

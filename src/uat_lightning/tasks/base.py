@@ -10,7 +10,8 @@ from torch import Generator, Tensor
 
 from uat_lightning.backbone import Backbone
 from uat_lightning.codec import Codec
-from uat_lightning.diffusion import ContinuousProcess, RectifiedFlow
+from uat_lightning.diffusion import ContinuousProcess, MaskedAbsorbing, RectifiedFlow, TextProcess
+from uat_lightning.sampling import Writing
 from uat_lightning.tensors import pad_rows
 from uat_lightning.text import Tokenizer
 from uat_lightning.types import Sequences
@@ -25,12 +26,19 @@ class Parts:
         codec: Waveforms to latents and back.
         tokenizer: Captions to token ids and back.
         process: What the backbone was trained to predict of noisy latents.
+        text: What it was trained to predict of captions, which tells how they are written.
     """
 
     backbone: Backbone
     codec: Codec
     tokenizer: Tokenizer
     process: ContinuousProcess = field(default_factory=RectifiedFlow)
+    text: TextProcess = field(default_factory=MaskedAbsorbing)
+
+    @property
+    def writing(self) -> Writing:
+        """How its captions are written and judged."""
+        return Writing.of(self.text)
 
     @property
     def device(self) -> torch.device:

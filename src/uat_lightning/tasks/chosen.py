@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from uat_lightning.sampling import ConfidenceOrder, Guidance, TextSampler
+from uat_lightning.sampling import Guidance, TextSampler
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.choice import Choice, MinimumBayesRisk
@@ -23,11 +23,13 @@ class ChosenCaption(Caption):
     """Writes several captions of each audio and keeps the best.
 
     Args:
-        sampler: Fills the canvas, differently for other seeds; the surest tokens first at temperature 1 where None.
+        sampler: Fills the canvas, differently for other seeds; that of ``Caption`` at temperature 1 where None.
         guidance: Classifier-free guidance on the audio; that of ``Caption`` where None.
         choice: How to choose; minimum Bayes risk where None.
         candidates: Captions to choose from.
     """
+
+    temperature = 1.0
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class ChosenCaption(Caption):
         choice: Choice | None = None,
         candidates: int = 8,
     ) -> None:
-        super().__init__(sampler or ConfidenceOrder(steps=64, temperature=1.0), guidance)
+        super().__init__(sampler, guidance)
         self.choice, self.candidates = choice or MinimumBayesRisk(), _checked(candidates)
 
     def write(self, parts: Parts, audio: Sequences, seed: int = 0, first: int = 0) -> list[str]:

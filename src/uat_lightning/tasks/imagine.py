@@ -47,8 +47,9 @@ class Imagine:
             first: Number of the first row.
 
         Raises:
-            ValueError: If a duration is not above 0.
+            ValueError: If a duration is not above 0, or the model cannot write while the audio is noisy.
         """
+        parts.writing.check_together()
         if any(not 0 < duration < math.inf for duration in seconds):
             raise ValueError(f"durations must be above 0 seconds and finite, got {', '.join(map(str, seconds))}")
         if not seconds:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from uat_lightning.sampling import ConfidenceOrder, Guidance, GuidedLogits, Symbols, TextSampler
+from uat_lightning.sampling import Guidance, Symbols, TextSampler
 from uat_lightning.tasks.base import Parts, gaussian
 from uat_lightning.tasks.blanks import Blanks
 from uat_lightning.tasks.score import PerToken, Score
@@ -21,7 +21,8 @@ class Infill:
     highest. The text ends where it is given to end: a blank at its end lets it go on.
 
     Args:
-        sampler: Fills the blanks; the most confident token first, one at a time, where None.
+        sampler: Fills the blanks; that of ``Caption`` where None. A model of texts from left to right does not see what
+            is given behind a blank, but among lengths and combinations the likeliest is kept all the same.
         guidance: Classifier-free guidance on the audio; none (scale 1) where None.
         score: How the model judges; log p(text | audio) per token where None.
         longest: Tokens of a blank at most.
@@ -38,7 +39,7 @@ class Infill:
     ) -> None:
         if longest < 1 or combinations < 1:
             raise ValueError(f"longest and combinations must be at least 1, got {longest} and {combinations}")
-        self.sampler, self.guidance = sampler or ConfidenceOrder(steps=64), guidance or Guidance(scale=1.0)
+        self.sampler, self.guidance = sampler, guidance or Guidance(scale=1.0)
         self.score, self.longest, self.combinations = score or PerToken(strata=8), longest, combinations
 
     @torch.no_grad()
@@ -69,8 +70,10 @@ class Infill:
         audio = audio.repeat(len(canvases))
         sources = [torch.Generator().manual_seed(seed) for _ in canvases]
         null = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)
-        logits = GuidedLogits(parts.backbone, audio, null, self.guidance)
-        written = self.sampler.sample(logits, canvases, Symbols.of(parts.tokenizer), sources)
+        sampler = self.sampler or parts.writing.sampler()
+        parts.writing.check(sampler)
+        logits = parts.writing.guided(parts.backbone, audio, null, parts.tokenizer.mask_id, self.guidance)
+        written = sampler.sample(logits, canvases, Symbols.of(parts.tokenizer), sources)
         lengths = (written != parts.tokenizer.pad_id).sum(-1)
         scores = self.score.of_latents(parts, audio, Sequences(written, lengths), seed).tolist()
         texts = parts.tokenizer.decode(written)

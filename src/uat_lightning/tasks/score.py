@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from uat_lightning.sampling import AudioLogits, ExactCount, Symbols
-from uat_lightning.sampling.evaluations import Logits
+from uat_lightning.sampling import Logits, Symbols
 from uat_lightning.tasks.base import Parts, gaussian
 from uat_lightning.types import Sequences
 
@@ -16,8 +15,9 @@ from uat_lightning.types import Sequences
 class Score:
     """Scores pairs of audio and text by log p(text | audio), in nats: 0 is certain, the lower the less likely.
 
-    It is an estimate of a lower bound. All pairs hide the same tokens of texts of equal length, so that scores compare
-    better than each is known, and a pair's score does not depend on the others.
+    For models of masked texts it is an estimate of a lower bound: all pairs hide the same tokens of texts of equal
+    length, so that scores compare better than each is known. For models that write from left to right it is exact. A
+    pair's score does not depend on the others.
 
     Args:
         strata: Looks at each pair; more are more exact.
@@ -25,9 +25,9 @@ class Score:
     """
 
     def __init__(self, strata: int = 16, batch_size: int = 32) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.estimator, self.batch_size = ExactCount(strata), batch_size
+        if strata < 1 or batch_size < 1:
+            raise ValueError(f"strata and batch_size must be at least 1, got {strata} and {batch_size}")
+        self.strata, self.batch_size = strata, batch_size
 
     def run(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int = 0) -> Tensor:
         """Return the score of each waveform with its caption, float64 (pairs,), on the CPU.
@@ -78,12 +78,13 @@ class Score:
 
     def score(self, parts: Parts, audio: Sequences, text: Sequences, seed: int) -> Tensor:
         """Return log p(text | audio) of one batch of pairs, float64 (pairs,)."""
-        return self.estimate(parts, AudioLogits(parts.backbone, audio), text, seed)
+        logits = parts.writing.logits(parts.backbone, audio, parts.tokenizer.mask_id)
+        return self.estimate(parts, logits, text, seed)
 
     def estimate(self, parts: Parts, logits: Logits, text: Sequences, seed: int) -> Tensor:
         """Return the log-probability of texts under logits, float64 (rows,)."""
-        sources = _equal_generators(seed, len(text))
-        return self.estimator.log_likelihood(logits, text, Symbols.of(parts.tokenizer), sources)
+        sources, symbols = _equal_generators(seed, len(text)), Symbols.of(parts.tokenizer)
+        return parts.writing.likelihood(self.strata).log_likelihood(logits, text, symbols, sources)
 
 
 class PerToken(Score):
@@ -119,7 +120,8 @@ class PointwiseInformation(Score):
         """Return the pointwise mutual information in nats, float64 (pairs,)."""
         sources = _equal_generators(seed, len(text))
         noise = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)
-        prior = self.estimate(parts, AudioLogits(parts.backbone, noise, t=1.0), text, seed)
+        deaf = parts.writing.logits(parts.backbone, noise, parts.tokenizer.mask_id, t=1.0)
+        prior = self.estimate(parts, deaf, text, seed)
         return super().score(parts, audio, text, seed) - self.prior * prior
 
 

@@ -17,7 +17,7 @@ from uat_lightning.app.evaluation.recordings import Recording, find_sounds
 from uat_lightning.app.evaluation.sounds import Listening, Sounds, evaluate_sounds
 from uat_lightning.app.model import open_model
 from uat_lightning.metrics.captioning import CaptionScorer, Meteor, Treebank, Words, quick_scorers
-from uat_lightning.sampling import Euler, PresencePenalty, RescaledGuidance
+from uat_lightning.sampling import Euler, PresencePenalty, RescaledGuidance, Writing
 from uat_lightning.tasks import ChosenGenerate, Generate
 
 FIRST_REFERENCE = "the first reference"
@@ -154,7 +154,7 @@ def of_model(
     results = OwnResults(model, clips, work.seed, work.batch_size)
     system = {"name": name or f"{Path(work.model).name}, {task}", **asdict(work), "model": model.identity}
     if task == "caption":
-        said, references = results.captions(_writer(work))
+        said, references = results.captions(_writer(work, model.parts.writing))
         recordings = results.recordings(said.captions)
         return Outcome(
             scoring.evaluate(said, references, system),
@@ -164,8 +164,8 @@ def of_model(
     return Outcome(evaluate_sounds(sounds, listening, system, {"prompt": FIRST_REFERENCE}), _players(sounds))
 
 
-def _writer(work: ModelWork) -> Writer:
-    sampler = text_sampler("ConfidenceOrder", work.steps, None, work.candidates > 1)
+def _writer(work: ModelWork, writing: Writing) -> Writer:
+    sampler = text_sampler(None, work.steps, None, work.candidates > 1, writing)
     guidance = None if work.guidance is None else text_guidance(work.guidance, sampler)
     return writer(PresencePenalty(sampler), guidance, None, work.candidates, "bayes")
 
