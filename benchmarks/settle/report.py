@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from settle.compute import Step
 from settle.grounds import Ground, TestClip
 from settle.options import sampling_of
@@ -55,8 +57,6 @@ def _in_order(found: Mapping[str, Mapping[str, Sequence[Score]]]) -> dict[str, M
 
 def listener(clips: Sequence[TestClip], true: Heard, model: OpenModel, tagger: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return who listened, and how well true clips are heard."""
-    import numpy as np
-
     heard = f1(true.events, [clip.events for clip in clips])(np.ones(len(clips), np.int64))
     return {"identity": tagger.identity, "event_f1_of_true_clips": heard}
 
@@ -124,8 +124,8 @@ def page(told: Mapping[str, Any], table: str, ground: Ground) -> str:
 
 {table}
 Intervals are of the difference to the joint model: over clips by a paired bootstrap of the means over seeds, over seeds
-by Welch's t. An interval over clips tells of other clips and the same trainings, one over seeds of other trainings and the
-same clips.
+by Welch's t. An interval over clips tells of other clips and the same trainings, one over seeds of other trainings and
+the same clips.
 
 {about["steps"]} steps each, {about["tested_on"]["clips"]} test clips, {about["date"]}, {about["machine"]},
 {about["runs_at_a_time"]} runs at a time with {about["threads_each"]} threads each; the listener hears the true clips'
