@@ -40,6 +40,8 @@ def main(text: str | None = None, arguments: Sequence[str] | None = None) -> Non
     options = parsed(given, text)
     torch.set_num_threads(options.threads)
     ground = ground_of(options)
+    if options.run is None:
+        ground.prepare()
     planned = runs(options, ground)
     if options.run is not None:
         do(options, ground, planned)
@@ -53,7 +55,7 @@ def do(options: argparse.Namespace, ground: Ground, planned: Sequence[Run]) -> N
     if options.run == PREPARED:
         trial = ["--trainer.fast_dev_run=true", "--trainer.limit_val_batches=0", "--trainer.logger=false"]
         arguments = ["fit", *arguments_of(JOINT, options, ground), "--trainer.callbacks=[]", *trial]
-        ground.ears(train(with_configs(arguments)).datamodule.codec.sample_rate)
+        ground.tagger(train(with_configs(arguments)).datamodule.codec.sample_rate)
         return
     (run,) = [one for one in planned if one.folder.name == options.run]
     run.train()

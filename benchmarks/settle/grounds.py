@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from uat_lightning.app.hearing import Ears, Events
+from uat_lightning.app.hearing import Ears, Events, Heard
 from uat_lightning.app.tagger import TaggerRecipe, trained_tagger
 from uat_lightning.app.unseen import unseen_clips
 from uat_lightning.data.soundscapes import Soundscapes, parse
+from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
+from uat_lightning.metrics.embedders.mono import mono
 from uat_lightning.tasks import Parts
 
 
@@ -72,8 +73,20 @@ class Ground(ABC):
         """Return what a caption says."""
 
     @abstractmethod
-    def ears(self, sample_rate: int) -> Ears:
-        """Return who listens to sounds, trained on true ones where that has not been done yet."""
+    def tagger(self, sample_rate: int) -> ConvolutionalTagger:
+        """Return what listens to sounds, trained on true ones where that has not been done yet.
+
+        Args:
+            sample_rate: Samples per second of the sounds, in Hz; one of another rate hears them resampled.
+        """
+
+    def prepare(self) -> None:  # noqa: B027  most have nothing to write
+        """Write what trainings read, before the first."""
+
+    def listen(self, waveforms: Sequence[Tensor], sample_rate: int) -> Heard:
+        """Return what is heard in waveforms (channels, samples)."""
+        tagger = self.tagger(sample_rate)
+        return Ears(tagger).listen([mono(one, sample_rate, tagger.sample_rate)[None] for one in waveforms])
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
@@ -89,14 +102,14 @@ class SoundscapesGround(Ground):
         count: Test clips.
         more: Further options of ``uat fit``.
         base: The config of the joint model.
-        tagger: How the listener is trained.
+        listener: How the tagger that listens is trained.
     """
 
     first: int = 600
     count: int = 400
     more: Sequence[str] = ()
     base: str = "quickstart.yaml"
-    tagger: TaggerRecipe = field(default_factory=TaggerRecipe)
+    listener: TaggerRecipe = field(default_factory=TaggerRecipe)
     name: str = "soundscapes"
     seconds: float = 4.0
 
@@ -125,10 +138,9 @@ class SoundscapesGround(Ground):
         found = parse(caption)
         return Read(frozenset(mention.name for mention in found.mentions), frozenset(found.relations))
 
-    def ears(self, sample_rate: int) -> Ears:
+    def tagger(self, sample_rate: int) -> ConvolutionalTagger:
         """Return the tagger of real Soundscapes, trained once and kept in the cache."""
-        threads = torch.get_num_threads()
-        return Ears(trained_tagger(Soundscapes(sample_rate=sample_rate), self.tagger, workers=min(2, threads))[0])
+        return trained_tagger(Soundscapes(sample_rate=sample_rate), self.listener)[0]
 
     def about(self) -> dict[str, Any]:
         """Return the split and the numbers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from settle.esc50_ground import ESC50Ground
 from settle.grounds import Ground, SoundscapesGround
 from settle.models import MODELS, USUAL
 from settle.run import Sampling
@@ -56,7 +57,8 @@ def ground_of(options: argparse.Namespace) -> Ground:
         return SoundscapesGround(options.first, options.clips, options.more, base, listener)
     if options.root is None:
         raise ValueError("--data esc50 needs --root DIR, which holds esc50.csv and audio/")
-    raise ValueError("not yet")
+    shared = {"count": options.clips, "more": options.more, "base": options.base or ESC50Ground.base}
+    return ESC50Ground(options.root, options.work, epochs=options.tagger_epochs or ESC50Ground.epochs, **shared)
 
 
 def sampling_of(options: argparse.Namespace) -> Sampling:

@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,16 @@ def compared(runs: Sequence[Run], ground: Ground, options: argparse.Namespace) -
     """Write the results, and return the table."""
     model = open_model(str(runs[0].folder / "model"), "cpu")
     clips = ground.clips(model.parts)
-    ears = ground.ears(model.pipeline.sample_rate)
-    true = ears.listen([clip.waveform for clip in clips])
+    true = ground.listen([clip.waveform for clip in clips], model.pipeline.sample_rate)
     found: dict[str, dict[str, list[Score]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         for name, score in scores_of(run.folder, ground, clips, true.vectors).items():
             found[name][run.model.name].append(score)
     table = lines(_in_order(found), len(clips), options.resamples)
-    told = {"protocol": protocol(runs, ground, options, clips), "listener": listener(clips, true, model, ears.tagger)}
+    told: dict[str, Any] = {
+        "protocol": protocol(runs, ground, options, clips),
+        "listener": listener(ground, clips, true, model),
+    }
     told |= {"table": plain_lines(table)}
     name = f"settle-{ground.name}"
     save_text(options.results / f"{name}.json", json.dumps(plain(told), indent=1) + "\n")
@@ -55,10 +58,10 @@ def _in_order(found: Mapping[str, Mapping[str, Sequence[Score]]]) -> dict[str, M
     return {name: found[name] for name in [*sounds, *(name for name in found if name not in sounds)]}
 
 
-def listener(clips: Sequence[TestClip], true: Heard, model: OpenModel, tagger: Any) -> dict[str, Any]:  # noqa: ANN401
+def listener(ground: Ground, clips: Sequence[TestClip], true: Heard, model: OpenModel) -> dict[str, Any]:
     """Return who listened, and how well true clips are heard."""
     heard = f1(true.events, [clip.events for clip in clips])(np.ones(len(clips), np.int64))
-    return {"identity": tagger.identity, "event_f1_of_true_clips": heard}
+    return {"identity": ground.tagger(model.pipeline.sample_rate).identity, "event_f1_of_true_clips": heard}
 
 
 def protocol(
@@ -143,4 +146,4 @@ events with F1 {heard:.3f}.
 
 def _mean_seconds(runs: Mapping[str, Any], name: str) -> float:
     seconds = [run["seconds_of_training"] for run in runs.values() if run["settings"]["model"]["name"] == name]
-    return sum(seconds) / len(seconds)
+    return fmean(seconds)

@@ -152,7 +152,7 @@ class Run:
 
     def _heard(self, model: OpenModel, clips: Sequence[TestClip], sampling: Sampling) -> list[list[str]]:
         """Return the events heard in the model's sounds, and keep their embeddings."""
-        heard = self.ground.ears(model.pipeline.sample_rate).listen(generated(model, clips, sampling))
+        heard = self.ground.listen(generated(model, clips, sampling), model.pipeline.sample_rate)
         temporary = self.folder / f".{SOUNDS}"
         save_file({"vectors": heard.vectors.contiguous()}, temporary)
         temporary.replace(self.folder / SOUNDS)
