@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from uat_lightning.metrics.bootstrap import paired_bootstrap
+from uat_lightning.metrics.bootstrap import Statistic, over_trainings, paired_bootstrap, paired_bootstrap_of
 
 RANDOM = np.random.default_rng(1)
 FIRST = RANDOM.normal(size=60)
@@ -56,3 +57,43 @@ def test_a_wider_confidence_has_a_wider_interval():
 def test_what_makes_no_pairs_is_refused(first, second, confidence, says):
     with pytest.raises(ValueError, match=says):
         paired_bootstrap(first, second, confidence)
+
+
+def weighted(values: np.ndarray) -> Statistic:
+    return lambda counts: float(counts @ values / counts.sum())
+
+
+def test_of_means_the_general_interval_is_the_usual_one():
+    random = np.random.default_rng(3)
+    first, second = random.normal(size=200), random.normal(0.3, 1, size=200)
+    usual = paired_bootstrap(first, second, resamples=4000)
+    general = paired_bootstrap_of(weighted(first), weighted(second), 200, resamples=4000)
+    assert general.difference == pytest.approx(usual.difference)
+    assert (general.low, general.high) == pytest.approx((usual.low, usual.high), abs=0.02)
+
+
+def test_a_bias_of_repeated_clips_does_not_move_the_general_interval():
+    values = np.random.default_rng(0).normal(size=300)
+
+    def repeated(counts: np.ndarray) -> float:
+        return float(counts @ values / counts.sum()) + (counts > 1).mean()
+
+    found = paired_bootstrap_of(weighted(np.zeros(300)), repeated, 300)
+    assert found.low < found.difference < found.high
+    assert found.difference == pytest.approx(values.mean())
+
+
+def test_the_clips_drawn_are_the_same_for_both_systems():
+    values = np.random.default_rng(0).normal(size=50)
+    found = paired_bootstrap_of(weighted(values), weighted(values + 1), 50, resamples=50)
+    assert (found.low, found.high) == pytest.approx((1, 1))
+
+
+def test_the_interval_over_trainings_is_welchs():
+    low, high = over_trainings([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
+    error = (1 / 3 + 4 / 3) ** 0.5
+    degrees = (5 / 3) ** 2 / ((1 / 3) ** 2 / 2 + (4 / 3) ** 2 / 2)
+    half = float(stats.t.ppf(0.975, degrees)) * error
+    assert (low, high) == pytest.approx((2 - half, 2 + half))
+    assert all(math.isnan(end) for end in over_trainings([1.0], [2.0, 3.0]))
+    assert all(math.isnan(end) for end in over_trainings([1.0, 1.0], [2.0, 2.0]))
