@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from uat_lightning.configurable import Configurable
+from uat_lightning.metrics.captioning.ngram_tables import NgramTables
 
 
 class NotComputable(ValueError):
@@ -28,6 +30,11 @@ class Captions:
     def __len__(self) -> int:
         """Return the number of clips."""
         return len(self.candidates)
+
+    @cached_property
+    def ngrams(self) -> NgramTables:
+        """The n-grams of all captions, where blanks separate their words; counted once."""
+        return NgramTables.of(self.candidates, self.references)
 
 
 @dataclass(frozen=True)
