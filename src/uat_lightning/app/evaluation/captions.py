@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uat_lightning.app.evaluation.caption_files import References, Said
+from uat_lightning.app.evaluation.intervals import with_intervals
 from uat_lightning.app.evaluation.record import ClipScores, Evaluation, Protocol, finite, versions
 from uat_lightning.metrics.captioning import CaptionScorer, CaptionScores, JavaTreebank, Meteor, Words, caption_scores
 from uat_lightning.metrics.captioning.java import java_version
@@ -82,13 +83,8 @@ def evaluate_captions(
     data = {"sha256": digest(true), "clips": len(true), "references": sum(map(len, true.values()))}
     method = {"words": words.describe(), "scorers": dict(tuple(scorer.describe().values()) for scorer in scorers)}
     protocol = Protocol(data, method, system, versions(**_java(scorers, words)))
-    return Evaluation(
-        "captions",
-        protocol,
-        scores,
-        {**nobody, **undefined, **result.not_computed},
-        _clips(written, true, result),
-    )
+    reasons = {**nobody, **undefined, **result.not_computed}
+    return with_intervals(Evaluation("captions", protocol, scores, reasons, _clips(written, true, result)))
 
 
 def digest(values: Mapping[str, object]) -> str:

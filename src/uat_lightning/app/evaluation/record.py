@@ -61,6 +61,7 @@ class Evaluation:
         not_computed: Why a score is absent, by its name.
         clips: The scores of single clips.
         true_scores: Those of ``scores`` that true clips have on their own, for comparison.
+        intervals: Low and high end of the 95 % interval of each score that has one, over clips like these.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class Evaluation:
     not_computed: dict[str, str]
     clips: Sequence[ClipScores]
     true_scores: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
