@@ -67,7 +67,7 @@ def test_a_table_has_every_score_with_its_interval_or_the_reason(capsys):
     assert interval["difference"] == pytest.approx(apart)
     assert interval["low"] <= apart <= interval["high"]
     assert interval["low"] > 0 and interval["clips"] == 4
-    assert first.scores["bleu_4"] < 1e-6 and found["bleu_4"]["interval"] is None  # no four words are right
+    assert first.scores["bleu_4"] < 1e-4 and found["bleu_4"]["interval"] is None  # no four words are right
     bleu = found["bleu_1"]["interval"]
     assert bleu["difference"] == pytest.approx(second.scores["bleu_1"] - first.scores["bleu_1"])
     assert bleu["low"] < bleu["difference"] < bleu["high"]
