@@ -236,6 +236,16 @@ def test_a_model_is_scored_on_built_in_data(task, tiny_pipeline_folder, monkeypa
     assert "<audio" in Path("own/report.html").read_text()
 
 
+def test_a_model_that_captions_built_in_data_is_scored_on_its_events(tiny_pipeline_folder, monkeypatch):
+    monkeypatch.setenv("PATH", "")  # without Java, which takes its time
+    common = ["--clips", "3", "--steps", "1", "--device", "cpu", "--out", "own"]
+    main(["evaluate", "--model", str(tiny_pipeline_folder), "--task", "caption", *common])
+    record = json.loads(Path("own/scores.json").read_text())
+    assert record["scores"]["event_recall"] >= 0
+    assert {"event_f1", "relations_right"} <= record["scores"].keys() | record["not_computed"].keys()
+    assert record["clips"][0]["shares"].keys() >= {"event_recall"}
+
+
 def test_a_model_is_scored_on_data_of_ones_own(tiny_pipeline_folder):
     Path("list.csv").write_text("audio,caption\nmade/a.wav,a bell rings\nmade/b.wav,rain falls\n")
     common = ["--steps", "1", "--device", "cpu", "--scorers+=RougeL"]

@@ -12,8 +12,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from toy_training import ToneData, Tones, toy_module, toy_trainer
+from toy_training import ToneCorpus, ToneData, Tones, toy_module, toy_trainer
 from uat_lightning.callbacks import ScoreCaptions, ScoredTask, ScoreGenerated, ScoreTasks
+from uat_lightning.data.audio_text import Share
 from uat_lightning.metrics.captioning import caption_scores
 from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
 from uat_lightning.sampling import Euler
@@ -25,13 +26,17 @@ import json, sys
 from pathlib import Path
 
 from test_scores import train
+from uat_lightning.backbone.sharding import units
+from uat_lightning.strategy import ShardedBlocks
 
 if __name__ == "__main__":
-    folder, processes = Path(sys.argv[1]), int(sys.argv[2])
-    more = {"strategy": "ddp", "devices": processes} if processes > 1 else {}
+    folder, way = Path(sys.argv[1]), sys.argv[2]
+    strategies = {"ddp": "ddp", "sharded": ShardedBlocks()}
+    more = {"strategy": strategies[way], "devices": 2} if way in strategies else {}
     trainer = train(folder, steps=0, **more)
+    assert bool(units(trainer.lightning_module)) == (way == "sharded")
     seen = {name: float(value) for name, value in trainer.callback_metrics.items() if name.count("/") == 2}
-    (folder / f"{processes}-{trainer.global_rank}.json").write_text(json.dumps(seen))
+    (folder / f"{way}-{trainer.global_rank}.json").write_text(json.dumps(seen))
 """
 
 
@@ -40,6 +45,7 @@ def tasks() -> dict[str, ScoredTask]:
     tagger = ConvolutionalTagger(["x", "y"], seconds=0.5, width=2, hidden=4).eval()
     return {
         "captions": ScoreCaptions(CLIPS, batch_size=2),
+        "one": ScoreCaptions(1),  # of two processes one has nothing to do
         "sounds": ScoreGenerated(CLIPS, 0.5, 2, Generate(Euler(2)), embedder=tagger, tagger=tagger),
     }
 
@@ -159,18 +165,45 @@ def test_impossible_numbers_are_refused():
         ScoreCaptions(0)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("world", [2])
-def test_processes_give_what_one_gives(world, tmp_path):
-    (tmp_path / "score.py").write_text(SCRIPT)
+class TestedTones(ToneCorpus):
+    """Tones with others to test on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts |= {"test": 3}
+
+
+def test_a_test_scores_the_test_clips(tmp_path):
+    trainer = toy_trainer(tmp_path, 1, ScoreTasks(tasks(), every_n_validations=5, from_epoch=9))
+    trainer.test(toy_module(), datamodule=ToneData(tmp_path, corpora={"t": Share(TestedTones())}), verbose=False)
+    scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    assert scores["test/sounds/sound_clips"] == 3
+    assert {"test/loss", "test/captions/rouge_l"} <= scores.keys()
+    assert not [name for name in scores if name.startswith("validation/")]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> tuple[Path, dict[str, float]]:
+    folder = tmp_path_factory.mktemp("ways")
+    (folder / "score.py").write_text(SCRIPT)
+    run(folder, "alone")
+    return folder, json.loads((folder / "alone-0.json").read_text())
+
+
+def run(folder: Path, way: str) -> None:
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    for processes in (1, world):
-        command = [sys.executable, str(tmp_path / "score.py"), str(tmp_path), str(processes)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-        assert done.returncode == 0, done.stderr[-3000:]
-    alone = json.loads((tmp_path / "1-0.json").read_text())
-    assert alone["validation/sounds/sound_clips"] == CLIPS
-    for rank in range(world):
-        seen = json.loads((tmp_path / f"{world}-{rank}.json").read_text())
-        assert seen == pytest.approx(alone, rel=1e-4, abs=1e-5, nan_ok=True)
+    command = [sys.executable, str(folder / "score.py"), str(folder), way]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["ddp", "sharded"])
+def test_two_processes_give_what_one_gives(way, alone):
+    folder, expected = alone
+    assert expected["validation/sounds/sound_clips"] == CLIPS
+    run(folder, way)
+    for rank in range(2):
+        seen = json.loads((folder / f"{way}-{rank}.json").read_text())
+        assert seen == pytest.approx(expected, rel=1e-4, abs=1e-5, nan_ok=True)

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from uat_lightning.metrics.bootstrap import Statistic, over_trainings, paired_bootstrap, paired_bootstrap_of
+from uat_lightning.metrics.bootstrap import (
+    Statistic,
+    mean_intervals,
+    over_trainings,
+    paired_bootstrap,
+    paired_bootstrap_of,
+)
 
 RANDOM = np.random.default_rng(1)
 FIRST = RANDOM.normal(size=60)
@@ -20,6 +26,13 @@ def test_the_interval_is_that_of_scipy():
     assert ours.difference == pytest.approx(np.mean(SECOND - FIRST))
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.01)
     assert ours.clips == 60
+
+
+def test_intervals_of_several_means_are_those_of_each():
+    both = mean_intervals(np.stack([FIRST, SECOND], 1))
+    for column, values in zip(both, (FIRST, SECOND), strict=True):
+        alone = paired_bootstrap(np.zeros(60).tolist(), values.tolist(), resamples=2000)
+        assert column == pytest.approx((alone.low, alone.high))
 
 
 def test_a_clear_difference_is_not_chance_and_none_is():

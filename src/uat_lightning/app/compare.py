@@ -24,10 +24,12 @@ def compare(
 ) -> None:
     """Tell how evaluations differ from the first one: uat compare base better best.
 
-    Evaluations that were not scored alike are refused, with the places where they disagree. Where a score of all clips
-    is the mean of the clips' own, its difference has an interval and a p-value: clips are drawn with replacement, the
-    same for both sides. Of CIDEr-D the words' weights stay those of all references. Scores that are no such mean, as
-    BLEU, METEOR and the Frechet distance, have no interval. Other clips are what it tells of, not other seeds.
+    Evaluations that were not scored alike are refused, with the places where they disagree. Differences have an
+    interval and a p-value: clips are drawn with replacement, the same for both sides. Scores of all clips together, as
+    BLEU, the Frechet distance, the Inception Score and events' F1, are taken to first order around the clips at hand.
+    Of CIDEr-D the words' weights stay those of all references, and of the Frechet distance the true clips. METEOR,
+    vocabulary, distinct-n and the distance at infinity have no interval, nor has a Frechet distance of fewer than two
+    embeddings for each channel. Other clips are what it tells of, not other seeds.
 
     Args:
         *reports: Folders that `uat evaluate` wrote, or their scores.json; at least two.

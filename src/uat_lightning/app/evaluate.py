@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from uat_lightning.app.evaluation.record import FILE
+from uat_lightning.data.soundscapes import scorer  # noqa: F401  so that --scorers may name its class
 from uat_lightning.metrics.captioning import CaptionScorer, Words
 
 PAGE, SOUNDS = "report.html", "sounds"
@@ -58,8 +59,8 @@ def evaluate(
         missing: Clips of the references that may lack a caption or a sound.
         words: How captions are split into words: Treebank, JavaTreebank (as published scores do) or AlreadySplit;
             Treebank where not given.
-        scorers: What is computed of captions, as in --scorers+=Bleu --scorers+=CiderD; BLEU, ROUGE-L, CIDEr-D, variety
-            and, where Java is there, METEOR where not given.
+        scorers: What is computed of captions, as in --scorers+=Bleu --scorers+=SoundscapesEvents; BLEU, ROUGE-L,
+            CIDEr-D, variety and, where Java is there, METEOR where not given, and of a model on soundscapes its events.
         embedder: Who embeds sounds for the Frechet distance: a folder of an embedder, of CLAP or of the Audio
             Spectrogram Transformer, or a file of VGGish's weights.
         tagger: Who tells what is heard, for divergences and the Inception Score: a folder of a tagger.
@@ -83,7 +84,7 @@ def evaluate(
 
     check_one({"--captions": captions, "--sounds": sounds, "--model": model})
     check_numbers(seed, clips=clips, steps=steps, candidates=candidates, batch_size=batch_size)
-    scoring = CaptionScoring.of(words, scorers, missing)
+    scoring = CaptionScoring.of(words, scorers, missing, None if model is None else data)
     with Draft(Path(out), SOUNDS, FILE, PAGE) as draft:
         if captions is not None:
             outcome = of_captions(captions, references, audio, scoring, name)

@@ -45,7 +45,7 @@ class ScoredTask(ABC):
 
 
 class PipelineTask(ScoredTask):
-    """Base of tasks on the first usable validation clips, for modules with a backbone.
+    """Base of tasks on the first usable validation clips, or test clips in a test, for modules with a backbone.
 
     Args:
         clips: Number of clips.
@@ -67,10 +67,14 @@ class PipelineTask(ScoredTask):
         """See that there is a model to score."""
         trained_pipeline(trainer, module)
 
+    def begin(self, trainer: Trainer, module: LightningModule) -> None:
+        """Take the pipeline to the module's device; now, as weights that are gathered for ``add`` must not be moved."""
+        trained_pipeline(trainer, module).to(module.device)
+
     def add(self, trainer: Trainer, module: LightningModule, rows: range, seed: int) -> None:
         """Do some clips."""
-        parts = trained_pipeline(trainer, module).to(module.device).parts
-        source: Source = trainer.datamodule.source("validation")  # type: ignore[attr-defined]
+        parts = trained_pipeline(trainer, module).parts
+        source: Source = trainer.datamodule.source(split_of(trainer))  # type: ignore[attr-defined]
         clips = first_usable(source, rows)
         for first in range(0, len(clips), self.batch_size):
             some = clips[first : first + self.batch_size]
@@ -111,6 +115,7 @@ class ScoreCaptions(PipelineTask):
 
     def begin(self, trainer: Trainer, module: LightningModule) -> None:
         """Forget all captions."""
+        super().begin(trainer, module)
         self.metric.reset()
         self.metric.to(metric_device(module))
 
@@ -122,6 +127,11 @@ class ScoreCaptions(PipelineTask):
     def scores(self) -> dict[str, Tensor]:
         """Return the scores of all captions."""
         return self.metric.compute()
+
+
+def split_of(trainer: Trainer) -> str:
+    """Return the split whose clips are scored: "test" in a test, else "validation"."""
+    return "test" if trainer.state.fn == "test" else "validation"
 
 
 def metric_device(module: LightningModule) -> torch.device:

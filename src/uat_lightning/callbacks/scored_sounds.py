@@ -49,6 +49,7 @@ class ScoreGenerated(PipelineTask):
 
     def begin(self, trainer: Trainer, module: LightningModule) -> None:
         """Forget all sounds, and take the listeners to the module's device."""
+        super().begin(trainer, module)
         self.metrics = dict(self._fresh(trained_pipeline(trainer, module).sample_rate))
         for part in (self.embedder, self.tagger):
             if part is not None:

@@ -8,14 +8,15 @@ from uat_lightning.backbone.sharding import gathered
 from uat_lightning.callbacks.after_validation import AfterValidation
 from uat_lightning.callbacks.ema import averaged_weights
 from uat_lightning.callbacks.samples import share
-from uat_lightning.callbacks.scored import ScoredTask
+from uat_lightning.callbacks.scored import ScoredTask, split_of
 
 
 class ScoreTasks(AfterValidation):
     """Does tasks after validation and logs their scores, ``validation/NAME/SCORE``, with the averaged weights.
 
-    Any logger gets them, and ``ModelCheckpoint`` may watch them. Processes share the rows out among them, row by row
-    the same whichever does it, and all have the scores of all rows. The sanity check is left out.
+    In a test, as of ``uat test``, it does them on the test clips and logs ``test/NAME/SCORE``. Any logger gets the
+    scores, and ``ModelCheckpoint`` may watch them. Processes share the rows out among them, row by row the same
+    whichever does it, and all have the scores of all rows. The sanity check is left out.
 
     Args:
         tasks: What to do, by the name it has in the log.
@@ -35,6 +36,14 @@ class ScoreTasks(AfterValidation):
         for task in self.tasks.values():
             task.check(trainer, pl_module)
 
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Complain now of what cannot be done."""
+        self.on_fit_start(trainer, pl_module)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Do the tasks on the test clips and log their scores."""
+        self.on_validation_epoch_end(trainer, pl_module)
+
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Do the tasks and log their scores."""
         if self.due(trainer, self.from_epoch):
@@ -48,5 +57,5 @@ class ScoreTasks(AfterValidation):
         with gathered(module):  # processes take other steps, and some none
             if rows:
                 task.add(trainer, module, rows, self.seed)
-        scores = {f"validation/{name}/{score}": float(value) for score, value in task.scores().items()}
+        scores = {f"{split_of(trainer)}/{name}/{score}": float(value) for score, value in task.scores().items()}
         module.log_dict(scores, sync_dist=True)  # equal on all processes, and Lightning warns otherwise

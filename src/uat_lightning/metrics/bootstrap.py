@@ -113,14 +113,30 @@ def over_trainings(first: Sequence[float], second: Sequence[float], confidence: 
     return float(interval.low), float(interval.high)
 
 
+def mean_intervals(
+    values: NDArray[np.float64], confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> list[tuple[float, float]]:
+    """Return the percentile interval of the mean of each column: where it lies for other clips like these.
+
+    Args:
+        values: Some scores of each clip, (clips, scores).
+        confidence: Share of resampled means within an interval, above 0 and below 1.
+        resamples: Times that clips are drawn, the same for all columns.
+        seed: Seed of the draws.
+    """
+    means = _resampled_means(values, resamples, np.random.default_rng(seed))
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
 def _resampled_means(values: NDArray[np.float64], resamples: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """Return the means of resampled values: how often each was drawn is all that matters."""
+    """Return the means over resampled rows: how often each was drawn is all that matters."""
     count = len(values)
     step = max(1, AT_ONCE // count)
     sizes = [min(step, resamples - first) for first in range(0, resamples, step)]
     shares = np.full(count, 1 / count)
     # Taken around the mean, so that equal values have an interval of no width.
-    around = values - values.mean()
+    around = values - values.mean(0)
     sums = [random.multinomial(count, shares, size) @ around for size in sizes]
-    means: NDArray[np.float64] = values.mean() + np.concatenate(sums) / count
+    means: NDArray[np.float64] = values.mean(0) + np.concatenate(sums) / count
     return means

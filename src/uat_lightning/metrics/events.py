@@ -1,12 +1,13 @@
-"""Scores of what was heard or said against what is there: sets of events, their order, their attributes."""
+"""Scores of what was heard against what is there: sets of events."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from math import nan
 from typing import TypeVar
+
+from uat_lightning.metrics.shares import Ratio
 
 Label = TypeVar("Label", bound=Hashable)
 
@@ -27,20 +28,22 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class RelationAccuracy:
-    """How many clips have all their relations right.
+class Agreement:
+    """What a detection is made of, clip by clip.
 
     Args:
-        strict: Share among all clips; a clip with wrong events is wrong. NaN without clips.
-        given_events: Share among the clips whose events are right. NaN where there are none.
+        precision: Hits over predicted labels.
+        recall: Hits over true labels.
+        f1: Twice the hits over both.
     """
 
-    strict: float
-    given_events: float
+    precision: Ratio
+    recall: Ratio
+    f1: Ratio
 
 
-def detection(predicted: Sequence[AbstractSet[Label]], true: Sequence[AbstractSet[Label]]) -> Detection:
-    """Score predicted sets of labels against the true ones.
+def agreement(predicted: Sequence[AbstractSet[Label]], true: Sequence[AbstractSet[Label]]) -> Agreement:
+    """Count how well predicted sets of labels agree with the true ones, clip by clip.
 
     Args:
         predicted: One set of labels per clip.
@@ -49,57 +52,15 @@ def detection(predicted: Sequence[AbstractSet[Label]], true: Sequence[AbstractSe
     Raises:
         ValueError: If the numbers of clips differ.
     """
-    _check_lengths(predicted, true)
-    hits = sum(len(some & right) for some, right in zip(predicted, true, strict=True))
-    said, there = sum(map(len, predicted)), sum(map(len, true))
-    return Detection(_ratio(hits, said), _ratio(hits, there), _ratio(2 * hits, said + there))
-
-
-def relation_accuracy(
-    predicted: Sequence[AbstractSet[Label]], true: Sequence[AbstractSet[Label]], events_right: Sequence[bool]
-) -> RelationAccuracy:
-    """Score predicted sets of relations: a clip counts where its set is exactly the true one.
-
-    Args:
-        predicted: One set of relations per clip, such as ``("bell", "then", "rain")``.
-        true: The right set of each clip.
-        events_right: Whether the clip's events are exactly the true ones.
-
-    Raises:
-        ValueError: If the numbers of clips differ.
-    """
-    _check_lengths(predicted, true)
-    _check_lengths(events_right, true)
-    right = [a == b and events for a, b, events in zip(predicted, true, events_right, strict=True)]
-    return RelationAccuracy(_ratio(sum(right), len(right)), _ratio(sum(right), sum(events_right)))
-
-
-def attribute_detection(
-    predicted: Sequence[Mapping[str, AbstractSet[str]]], true: Sequence[Mapping[str, AbstractSet[str]]]
-) -> Detection:
-    """Score the attributes of the events that were named rightly.
-
-    The precision is the attribute accuracy: of all that is said about events that are there, the share that is true.
-    The recall is the share of their true attributes that is said; captions need not say everything.
-
-    Args:
-        predicted: Attributes by event, one mapping per clip.
-        true: The right attributes by event, one mapping per clip.
-
-    Raises:
-        ValueError: If the numbers of clips differ.
-    """
-    _check_lengths(predicted, true)
-    shared = [(a, b, a.keys() & b.keys()) for a, b in zip(predicted, true, strict=True)]
-    said = [{(event, word) for event in events for word in a[event]} for a, _, events in shared]
-    there = [{(event, word) for event in events for word in b[event]} for _, b, events in shared]
-    return detection(said, there)
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else nan
-
-
-def _check_lengths(predicted: Sequence[object], true: Sequence[object]) -> None:
     if len(predicted) != len(true):
         raise ValueError(f"{len(predicted)} predictions for {len(true)} clips: give one for each")
+    hits = [len(some & right) for some, right in zip(predicted, true, strict=True)]
+    said, there = list(map(len, predicted)), list(map(len, true))
+    both = Ratio([2 * hit for hit in hits], [sum(pair) for pair in zip(said, there, strict=True)])
+    return Agreement(Ratio(hits, said), Ratio(hits, there), both)
+
+
+def detection(predicted: Sequence[AbstractSet[Label]], true: Sequence[AbstractSet[Label]]) -> Detection:
+    """Score predicted sets of labels against the true ones; arguments as of ``agreement``."""
+    found = agreement(predicted, true)
+    return Detection(found.precision.value, found.recall.value, found.f1.value)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from java_here import GERMAN
+from uat_lightning.data.soundscapes.scorer import SoundscapesEvents
 from uat_lightning.metrics.captioning import CaptionMetric, CaptionScores, Meteor, caption_scores, quick_scorers
 
 CAPTIONS = [
@@ -42,6 +43,7 @@ from torch.multiprocessing import spawn
 from torch.utils.data import DistributedSampler
 
 from test_caption_metric import CAPTIONS, REFERENCES
+from uat_lightning.data.soundscapes.scorer import SoundscapesEvents
 from uat_lightning.metrics.captioning import CaptionMetric, CaptionScorer, JavaTreebank
 
 ALL = range(len(CAPTIONS))
@@ -79,6 +81,8 @@ def run(rank, world, folder, java):
     seen = {
         "padded": outcome(rank, padded), "shuffled": outcome(rank, shuffled), "uneven": outcome(rank, uneven),
         "empty first": outcome(rank, [[], list(reversed(ALL)), []][:world]), "nobody": outcome(rank, nobody),
+        "events": outcome(rank, padded, scorers=[SoundscapesEvents()]),
+        "events of uneven ranks": outcome(rank, uneven, scorers=[SoundscapesEvents()]),
         "broken": outcome(rank, uneven, scorers=[Breaks()]),
         "local ids": outcome(rank, [[0, 1], [2, 3], [4, 5]][:world], shift=2 * rank),
     }
@@ -113,7 +117,7 @@ def same(seen: dict, alone: CaptionScores) -> None:
     assert seen["scores"] == pytest.approx(alone.scores, abs=1e-9)
     assert seen["per_caption"].keys() == alone.per_caption.keys()
     for name, values in alone.per_caption.items():
-        assert seen["per_caption"][name] == pytest.approx(values, abs=1e-9)
+        assert seen["per_caption"][name] == pytest.approx(values, abs=1e-9, nan_ok=True)
     assert seen["not_computed"] == alone.not_computed
 
 
@@ -121,9 +125,12 @@ def same(seen: dict, alone: CaptionScores) -> None:
 @pytest.mark.parametrize("world", [2, 3])
 def test_ranks_give_what_one_process_gives(world, tmp_path):
     alone = caption_scores(CAPTIONS, REFERENCES)
+    events = caption_scores(CAPTIONS, REFERENCES, [SoundscapesEvents()])
     for seen in spawned(tmp_path, world):
         for shards in ("padded", "shuffled", "uneven", "empty first", *({"java"} & seen.keys())):
             same(seen[shards], alone)
+        for shards in ("events", "events of uneven ranks"):
+            same(seen[shards], events)
         assert seen["nobody"] == {"scores": {}, "per_caption": {}, "not_computed": {}}
         assert "broken by intent" in seen["broken"]
         assert seen["local ids"] == "two clips have the id 0: give every clip its number in the whole data set"

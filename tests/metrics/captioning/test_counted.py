@@ -8,7 +8,8 @@ from pycocoevalcap.cider.cider import Cider as CocoCider
 from pycocoevalcap.rouge.rouge import Rouge as CocoRouge
 from pycocoevalcap.rouge.rouge import my_lcs
 
-from uat_lightning.metrics.captioning.counted import count_ngrams, longest_common
+from uat_lightning.metrics.captioning.counted import CountedBleu, longest_common
+from uat_lightning.metrics.captioning.ngram_tables import NgramTables
 from uat_lightning.metrics.captioning.ngrams import bleu, cider_d, rouge_l
 
 
@@ -32,9 +33,36 @@ def test_quicker_counts_give_the_scores_of_pycocoevalcap(clips):
     assert cider_d(said, true) == pytest.approx(CocoCider().compute_score(*theirs)[1], abs=1e-13)
 
 
-def test_ngrams_of_a_short_caption_by_hand():
-    assert count_ngrams("a b a") == {("a",): 2, ("b",): 1, ("a", "b"): 1, ("b", "a"): 1, ("a", "b", "a"): 1}
-    assert count_ngrams("") == {}
+def test_ngrams_of_short_captions_by_hand():
+    tables = NgramTables.of(["a b a", ""], [["b a"], ["a", "b b"]])
+    assert tables.clip.tolist() == [0, 1, 0, 1, 1]
+    assert [tables.ngrams(length)[0] for length in (1, 2, 3, 4)] == [3, 2, 1, 0]
+    singles, pairs, triples, longest = tables.tables
+    rows = zip(singles.text.tolist(), singles.ngram.tolist(), singles.count.tolist(), strict=True)
+    assert list(rows) == [(0, 0, 2), (0, 1, 1), (2, 0, 1), (2, 1, 1), (3, 0, 1), (4, 1, 2)]
+    assert (pairs.kinds, pairs.text.tolist()) == (3, [0, 0, 2, 4])  # a b, b a; b a; b b
+    assert (triples.kinds, triples.text.tolist()) == (1, [0])
+    assert (longest.kinds, longest.text.tolist()) == (0, [])
+
+
+def test_shares_of_bleu_are_what_more_weight_on_a_clip_changes():
+    said, true = made_up(300)
+    counted = CountedBleu(NgramTables.of(said, true))
+    before = counted.scores()[0]
+    many = 20  # a clip more among so many is little more weight
+    for clip in (0, 1, 17):
+        again = bleu([*(said * many), said[clip]], [*(true * many), true[clip]])[0]
+        for length in range(1, 5):
+            change = 300 * many * (again[length - 1] - before[length - 1])
+            assert counted.shares(length)[clip] - before[length - 1] == pytest.approx(change, rel=0.01, abs=1e-3)
+    for length in range(1, 5):
+        shares = counted.shares(length)
+        assert sum(shares) / len(shares) == pytest.approx(before[length - 1], abs=1e-8)
+
+
+def test_where_no_ngram_is_right_there_are_no_shares():
+    assert CountedBleu(NgramTables.of(["a b"], [["b a"]])).shares(2) == []
+    assert CountedBleu(NgramTables.of([""], [["a"]])).shares(1) == []
 
 
 def test_the_longest_common_subsequence_by_bits_is_that_of_the_table():

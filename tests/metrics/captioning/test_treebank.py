@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import random
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from java_here import needs_java
 from uat_lightning.metrics.captioning import Treebank
 from uat_lightning.metrics.captioning.java_treebank import JavaTreebank
-from uat_lightning.metrics.captioning.treebank import treebank_words
+from uat_lightning.metrics.captioning.treebank import _split, treebank_words
 
 BY_HAND = {
     "After a bell rings, RAIN falls -- loudly!": "after a bell rings rain falls loudly",
@@ -37,6 +38,35 @@ BY_HAND = {
 @pytest.mark.parametrize("caption", BY_HAND)
 def test_words_by_hand(caption):
     assert treebank_words(caption) == BY_HAND[caption]
+
+
+def test_words_known_from_before_are_those_of_the_whole_caption():
+    source, pieces = (
+        random.Random(0),
+        ["no.", "nos.", " ", "  ", "5", "<unk>", "can't", "cannot", ".", ",", "'s", "dog"],
+    )
+    pieces += [
+        "etc.",
+        "(",
+        "\t",
+        "--",
+        "3.5",
+        "o'clock",
+        "'",
+        "gonna",
+        "!",
+        "-",
+        ":)",
+        "u",
+        "st.",
+        "'t",
+        "is",
+        "y'",
+        "all",
+    ]
+    for _ in range(3000):
+        caption = "".join(source.choices(pieces, k=source.randint(1, 9)))
+        assert treebank_words(caption) == _split(caption)
 
 
 @needs_java

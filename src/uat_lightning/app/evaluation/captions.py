@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uat_lightning.app.evaluation.caption_files import References, Said
+from uat_lightning.app.evaluation.intervals import with_intervals
 from uat_lightning.app.evaluation.record import ClipScores, Evaluation, Protocol, finite, versions
-from uat_lightning.metrics.captioning import CaptionScorer, JavaTreebank, Meteor, Words, caption_scores
+from uat_lightning.metrics.captioning import CaptionScorer, CaptionScores, JavaTreebank, Meteor, Words, caption_scores
 from uat_lightning.metrics.captioning.java import java_version
 from uat_lightning.metrics.captioning.scores import NotComputable
 
@@ -82,13 +83,8 @@ def evaluate_captions(
     data = {"sha256": digest(true), "clips": len(true), "references": sum(map(len, true.values()))}
     method = {"words": words.describe(), "scorers": dict(tuple(scorer.describe().values()) for scorer in scorers)}
     protocol = Protocol(data, method, system, versions(**_java(scorers, words)))
-    return Evaluation(
-        "captions",
-        protocol,
-        scores,
-        {**nobody, **undefined, **result.not_computed},
-        _clips(written, true, result.per_caption),
-    )
+    reasons = {**nobody, **undefined, **result.not_computed}
+    return with_intervals(Evaluation("captions", protocol, scores, reasons, _clips(written, true, result)))
 
 
 def digest(values: Mapping[str, object]) -> str:
@@ -96,14 +92,13 @@ def digest(values: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _clips(
-    written: Mapping[str, str], true: Mapping[str, Sequence[str]], scores: Mapping[str, Sequence[float]]
-) -> list[ClipScores]:
+def _clips(written: Mapping[str, str], true: Mapping[str, Sequence[str]], result: CaptionScores) -> list[ClipScores]:
     return [
         ClipScores(
             clip,
-            {name: values[row] for name, values in scores.items()},
+            {name: values[row] for name, values in result.per_caption.items()},
             {"caption": text, "references": list(true[clip])},
+            {name: values[row] for name, values in result.shares.items()},
         )
         for row, (clip, text) in enumerate(written.items())
     ]

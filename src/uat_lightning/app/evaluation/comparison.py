@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isclose
 from typing import Any
 
+from uat_lightning.app.evaluation.intervals import clip_values
 from uat_lightning.app.evaluation.record import Evaluation
 from uat_lightning.metrics.bootstrap import Interval, paired_bootstrap
 
 MOST = 5  # disagreements that are named
-TOGETHER = "of all clips together, which single clips' scores do not add up to"
+TOGETHER = "of all clips together, in which no single clip's share is known"
 
 
 @dataclass(frozen=True)
@@ -104,27 +104,24 @@ def one_sided(first: Evaluation, second: Evaluation) -> list[str]:
 
 def _difference(name: str, first: Evaluation, second: Evaluation, drawing: Drawing) -> Difference:
     values = first.scores[name], second.scores[name]
-    sides = [{clip.id: clip.scores.get(name) for clip in evaluation.clips} for evaluation in (first, second)]
-    reason = _no_interval(sides, values)
+    sides = [clip_values(evaluation, name) for evaluation in (first, second)]
+    reason = _no_interval(*sides)
     if reason:
         return Difference(name, *values, None, reason)
-    shared = [clip for clip, value in sides[0].items() if value is not None and sides[1][clip] is not None]
-    before, after = ([float(side[clip] or 0.0) for clip in shared] for side in sides)
+    one, other = (side or {} for side in sides)
+    shared = [clip for clip, value in one.items() if value is not None and other[clip] is not None]
+    before, after = ([float(side[clip] or 0.0) for clip in shared] for side in (one, other))
     interval = paired_bootstrap(before, after, drawing.confidence, drawing.resamples, drawing.seed)
     return Difference(name, *values, interval)
 
 
-def _no_interval(sides: Sequence[Mapping[str, float | None]], values: Sequence[float]) -> str:
+def _no_interval(one: Mapping[str, float | None] | None, other: Mapping[str, float | None] | None) -> str:
     """Return why clips cannot be drawn anew for a score; empty where they can."""
-    known = [[value for value in side.values() if value is not None] for side in sides]
-    if sides[0].keys() != sides[1].keys():
-        return "the clips have other names on the other side"
-    if any(
-        not row or not isclose(sum(row) / len(row), value, rel_tol=1e-6, abs_tol=1e-9)
-        for row, value in zip(known, values, strict=True)
-    ):
+    if one is None or other is None:
         return TOGETHER
-    if not any(value is not None and sides[1][clip] is not None for clip, value in sides[0].items()):
+    if one.keys() != other.keys():
+        return "the clips have other names on the other side"
+    if not any(value is not None and other[clip] is not None for clip, value in one.items()):
         return "no clip has it on both sides"
     return ""
 

@@ -41,11 +41,13 @@ class ClipScores:
         id: Its name among the true clips.
         scores: Its scores by name; a score that the clip has not is None.
         notes: What else there is to read: the caption, its references, files, what a tagger hears.
+        shares: What it adds to scores of all clips together, by name; the mean over clips is the score.
     """
 
     id: str
     scores: dict[str, float | None]
     notes: dict[str, Any] = field(default_factory=dict)
+    shares: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Evaluation:
         not_computed: Why a score is absent, by its name.
         clips: The scores of single clips.
         true_scores: Those of ``scores`` that true clips have on their own, for comparison.
+        intervals: Low and high end of the 95 % interval of each score that has one, over clips like these.
     """
 
     kind: str
@@ -67,6 +70,7 @@ class Evaluation:
     not_computed: dict[str, str]
     clips: Sequence[ClipScores]
     true_scores: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -113,7 +117,8 @@ def _checked(evaluation: Evaluation) -> Evaluation:
         ValueError: If scores are no numbers, or two clips have one id.
     """
     parts = vars(evaluation.protocol).values()
-    tables: list[Any] = [evaluation.scores, *(clip.scores for clip in evaluation.clips)]
+    own = [table for clip in evaluation.clips for table in (clip.scores, clip.shares)]
+    tables: list[Any] = [evaluation.scores, *own]
     if not all(isinstance(table, dict) for table in (*parts, *tables, evaluation.not_computed)):
         raise ValueError("a part of it is no object")
     if not all(value is None or isinstance(value, (int, float)) for table in tables for value in table.values()):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from uat_lightning.metrics.audio.clip_shares import frechet_shares, inception_shares
 from uat_lightning.metrics.audio.divergence import bernoulli_kullback_leibler, kullback_leibler
 from uat_lightning.metrics.audio.frechet import frechet_distance, frechet_distance_at_infinity
 from uat_lightning.metrics.audio.inception_score import inception_score
@@ -56,15 +57,22 @@ class Scored:
         scores: Of all sounds together.
         per_clip: Of each sound.
         reasons: Why others are absent.
+        shares: What each sound adds to scores of all together, whose mean these are.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
     per_clip: dict[str, list[float]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    shares: dict[str, list[float]] = field(default_factory=dict)
 
     def __or__(self, other: Scored) -> Scored:
         """Return both."""
-        return Scored(self.scores | other.scores, self.per_clip | other.per_clip, self.reasons | other.reasons)
+        return Scored(
+            self.scores | other.scores,
+            self.per_clip | other.per_clip,
+            self.reasons | other.reasons,
+            self.shares | other.shares,
+        )
 
 
 def distribution_scores(made: Heard, true: Heard, points: int) -> Scored:
@@ -125,7 +133,8 @@ def _frechet(made: Heard, true: Heard) -> Scored:
         return Scored(reasons={"frechet_distance": NO_TRUE if made.embeddings else NO_EMBEDDER})
     sides = [Moments.of(torch.cat(side.embeddings)) for side in (true, made)]
     rows = dict(zip(("true_embeddings", "embeddings"), (float(side.count) for side in sides), strict=True))
-    return Scored({"frechet_distance": frechet_distance(*sides), **rows})
+    shares = frechet_shares(sides[0], made.embeddings).tolist()
+    return Scored({"frechet_distance": frechet_distance(*sides), **rows}, shares=_named("frechet_distance", shares))
 
 
 def _at_infinity(made: Heard, true: Heard, points: int) -> Scored:
@@ -142,4 +151,9 @@ def _inception(made: Heard) -> Scored:
     if not made.logits:
         return Scored(reasons={"inception_score": NO_TAGGER})
     score = inception_score(made.tags)
-    return Scored({"inception_score": score.mean, "inception_score_deviation": score.deviation})
+    shares = _named("inception_score", inception_shares(made.tags).tolist())
+    return Scored({"inception_score": score.mean, "inception_score_deviation": score.deviation}, shares=shares)
+
+
+def _named(name: str, shares: list[float]) -> dict[str, list[float]]:
+    return {name: shares} if shares else {}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import reduce
 from typing import Any
 
 from torch import Tensor
 from tqdm import tqdm
 
 from uat_lightning.app.evaluation.captions import digest
+from uat_lightning.app.evaluation.intervals import with_intervals
 from uat_lightning.app.evaluation.record import ClipScores, Evaluation, Protocol, finite, versions
 from uat_lightning.app.evaluation.recordings import Recording, pairs, turned_to_peak
-from uat_lightning.app.evaluation.sound_scores import Heard, distribution_scores, pair_scores, prompt_scores
+from uat_lightning.app.evaluation.sound_scores import Heard, Scored, distribution_scores, pair_scores, prompt_scores
 from uat_lightning.metrics.audio.sanity import sanity, summary
 from uat_lightning.metrics.audio.spectral import log_spectral_distance
 from uat_lightning.metrics.embedders import AudioEmbedder, AudioTagger
@@ -113,25 +115,23 @@ def evaluate_sounds(sounds: Sounds, listening: Listening, system: dict[str, Any]
         pair_scores(made, true, places, apart),
         prompt_scores(made, prompts, listening.embedder),
     ]
-    scores, undefined = finite({**_means(made, parts), **summary(made.looks)})
-    reasons = {name: reason for part in parts for name, reason in part.reasons.items()}
-    each = {name: values for part in parts for name, values in part.per_clip.items()}
+    found = reduce(Scored.__or__, parts)
+    scores, undefined = finite({**found.scores, **summary(made.looks)})
     data = {**data, **_data(sounds)}
     protocol = Protocol(data, listening.describe(), {**system, "sounds_sha256": _hash(sounds.made)}, versions())
     true_scores = finite(summary(true.looks))[0] if true.looks else {}
-    return Evaluation("sounds", protocol, scores, undefined | reasons, _clips(sounds, made, each), true_scores)
+    clips = _clips(sounds, made, found)
+    return with_intervals(Evaluation("sounds", protocol, scores, undefined | found.reasons, clips, true_scores))
 
 
-def _means(made: Heard, parts: Sequence[Any]) -> dict[str, float]:
-    return {name: value for part in parts for name, value in part.scores.items()}
-
-
-def _clips(sounds: Sounds, made: Heard, each: Mapping[str, Sequence[float]]) -> list[ClipScores]:
+def _clips(sounds: Sounds, made: Heard, found: Scored) -> list[ClipScores]:
     clips = []
     for row, name in enumerate(sounds.made):
-        scores = {score: values[row] for score, values in each.items()}
+        scores = {score: values[row] for score, values in found.per_clip.items()}
+        shares: dict[str, float | None] = {score: values[row] for score, values in found.shares.items()}
         notes = {"prompt": sounds.prompts[name]} if sounds.prompts else {}
-        clips.append(ClipScores(name, {**scores, **asdict(made.looks[row])}, {**notes, **sounds.notes.get(name, {})}))
+        looks = asdict(made.looks[row])
+        clips.append(ClipScores(name, {**scores, **looks}, {**notes, **sounds.notes.get(name, {})}, shares))
     return clips
 
 

@@ -11,11 +11,12 @@ from uat_lightning.app.captioning import Writer, text_guidance, text_sampler, wr
 from uat_lightning.app.evaluation.caption_files import References, Said, read_captions, read_references
 from uat_lightning.app.evaluation.captions import evaluate_captions, matched
 from uat_lightning.app.evaluation.outcome import Outcome
-from uat_lightning.app.evaluation.own_results import OwnResults, open_clips
+from uat_lightning.app.evaluation.own_results import SOUNDSCAPES, OwnResults, open_clips
 from uat_lightning.app.evaluation.record import Evaluation
 from uat_lightning.app.evaluation.recordings import Recording, find_sounds
 from uat_lightning.app.evaluation.sounds import Listening, Sounds, evaluate_sounds
 from uat_lightning.app.model import open_model
+from uat_lightning.data.soundscapes.scorer import SoundscapesEvents
 from uat_lightning.metrics.captioning import CaptionScorer, Meteor, Treebank, Words, quick_scorers
 from uat_lightning.sampling import Euler, PresencePenalty, RescaledGuidance, Writing
 from uat_lightning.tasks import ChosenGenerate, Generate
@@ -38,15 +39,24 @@ class CaptionScoring:
     missing: int = 0
 
     @classmethod
-    def of(cls, words: Words | None, scorers: Sequence[CaptionScorer] | None, missing: int) -> CaptionScoring:
+    def of(
+        cls, words: Words | None, scorers: Sequence[CaptionScorer] | None, missing: int, data: str | None = None
+    ) -> CaptionScoring:
         """Return what is given, and the usual where nothing is.
+
+        Args:
+            words: How captions are split into words.
+            scorers: What is computed.
+            missing: Clips that may lack a caption.
+            data: What clips are captioned; of Soundscapes the right answers are known.
 
         Raises:
             ValueError: If fewer than no clips may be missing.
         """
         if missing < 0:
             raise ValueError(f"missing must not be negative, got {missing}")
-        return cls(words or Treebank(), [*quick_scorers(), Meteor()] if scorers is None else scorers, missing)
+        usual = [*quick_scorers(), Meteor(), *([SoundscapesEvents()] if data == SOUNDSCAPES else [])]
+        return cls(words or Treebank(), usual if scorers is None else scorers, missing)
 
     def evaluate(self, said: Said, references: References, system: dict[str, Any]) -> Evaluation:
         """Score captions."""

@@ -41,7 +41,7 @@ def frechet_distance(reference: Moments, generated: Moments) -> float:
     if reference.mean.shape != generated.mean.shape:
         widths = f"{len(reference.mean)} and {len(generated.mean)}"
         raise ValueError(f"embeddings of {widths} channels cannot be compared: take both from one embedder")
-    roots = [_root(side) for side in (reference, generated)]
+    roots = [covariance_root(side) for side in (reference, generated)]
     if any(root is None for root in roots):
         return nan
     first, second = (root for root in roots if root is not None)
@@ -50,8 +50,11 @@ def frechet_distance(reference: Moments, generated: Moments) -> float:
     return max(0.0, float(apart + first.square().sum() + second.square().sum() - 2 * shared))
 
 
-def _root(moments: Moments) -> Tensor | None:
-    """Return a matrix (width, rank) whose product with its transpose is the covariance, or None where there is none."""
+def covariance_root(moments: Moments) -> Tensor | None:
+    """Return a matrix (width, rank) whose product with its transpose is the covariance, or None where there is none.
+
+    Its columns are orthogonal. What the eigenvalues hold of rounding is left out.
+    """
     covariance = moments.covariance
     if not bool(torch.isfinite(covariance).all() and torch.isfinite(moments.mean).all()):
         return None

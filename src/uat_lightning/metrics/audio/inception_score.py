@@ -45,21 +45,34 @@ def inception_score(logits: Tensor, splits: int = 10, seed: int = 2020) -> Incep
     Raises:
         ValueError: If there are no splits.
     """
+    parts = inception_parts(logits, splits, seed)
+    scores = torch.stack([divergences.mean().exp() for _, divergences in parts] or [torch.tensor(torch.nan)])
+    return InceptionScores(float(scores.mean()), float(scores.std(correction=0)), len(parts), len(logits))
+
+
+def inception_parts(logits: Tensor, splits: int = 10, seed: int = 2020) -> list[tuple[Tensor, Tensor]]:
+    """Return the parts that ``inception_score`` splits clips into.
+
+    Returns:
+        The rows of the clips in each part, and the divergence of each from the part's mean, in nats, float64.
+
+    Raises:
+        ValueError: If there are no splits.
+    """
     if splits < 1:
         raise ValueError(f"splits must be above 0, got {splits}")
     clips = len(logits)
     splits = min(splits, clips)
     order = torch.from_numpy(np.random.RandomState(seed).permutation(clips)).to(logits.device)
-    shuffled = logits.detach().double()[order].log_softmax(-1)
-    parts = [shuffled[part * clips // splits : (part + 1) * clips // splits] for part in range(splits)]
-    scores = torch.stack([_score(part) for part in parts] or [torch.tensor(torch.nan)])
-    return InceptionScores(float(scores.mean()), float(scores.std(correction=0)), splits, clips)
+    logarithms = logits.detach().double().log_softmax(-1)
+    parts = [order[part * clips // splits : (part + 1) * clips // splits] for part in range(splits)]
+    return [(rows, _divergences(logarithms[rows])) for rows in parts]
 
 
-def _score(logarithms: Tensor) -> Tensor:
-    """Return the score of log-probabilities (clips, classes)."""
+def _divergences(logarithms: Tensor) -> Tensor:
+    """Return the divergence from their mean of distributions, given as logarithms (clips, classes)."""
     together, p = logarithms.logsumexp(0) - np.log(len(logarithms)), logarithms.exp()
-    return torch.where(p == 0, 0, p * (logarithms - together)).sum(-1).mean().exp()
+    return torch.where(p == 0, 0, p * (logarithms - together)).sum(-1)
 
 
 class InceptionScore(ClipRecords):

@@ -2,112 +2,116 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
-from math import exp
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider_scorer import CiderScorer
 from pycocoevalcap.rouge.rouge import Rouge
 
-LONGEST = 4
-Ngrams = Counter[tuple[str, ...]]
+from uat_lightning.metrics.captioning.ngram_tables import LONGEST, NgramTables
 
-
-def count_ngrams(caption: str) -> Ngrams:
-    """Return how often each sequence of one to four words is in a caption, the short ones first."""
-    words = caption.split()
-    shifted = [words[start:] for start in range(LONGEST)]
-    return Counter(chain.from_iterable(zip(*shifted[:length], strict=False) for length in range(1, LONGEST + 1)))
+Values = NDArray[np.float64]
 
 
 class CountedBleu(BleuScorer):  # type: ignore[misc]
-    """Takes clips one after the other; ``compute_score`` is the field's.
+    """BLEU of counted n-grams; ``compute_score`` is the field's.
 
     Args:
-        candidates: Words of each caption.
-        references: Words of the true captions of each clip.
+        tables: The n-grams of all captions.
     """
 
-    def __init__(self, candidates: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    def __init__(self, tables: NgramTables) -> None:
         super().__init__(n=LONGEST)
-        self.ctest = [self._against(said, true) for said, true in zip(candidates, references, strict=True)]
-        self.crefs = list(references)
+        lengths = range(1, LONGEST + 1)
+        correct = np.stack([_clipped(tables, length) for length in lengths], 1).tolist()
+        guess = np.stack([tables.ngrams(length)[: tables.clips] for length in lengths], 1).tolist()
+        own = tables.words[: tables.clips].tolist()
+        true = np.split(tables.words[tables.clips :], np.bincount(tables.clip[tables.clips :]).cumsum()[:-1])
+        rows = zip(own, map(np.ndarray.tolist, true), guess, correct, strict=True)
+        self.ctest = [dict(zip(("testlen", "reflen", "guess", "correct"), row, strict=True)) for row in rows]
+        self.crefs = true
+
+    def scores(self) -> tuple[list[float], list[list[float]]]:
+        """Return BLEU-1 to BLEU-4 of the corpus and, for each of the four, of every clip."""
+        corpus, single = self.compute_score(option="closest", verbose=0)
+        return [float(value) for value in corpus], [[float(value) for value in values] for values in single]
+
+    def shares(self, longest: int) -> list[float]:
+        """Return each clip's share in BLEU of n-grams up to a length, see ``Ratio.shares``; none where BLEU is 0.
+
+        The derivative of ``exp(min(0, 1 - r / c)) (product of precisions)^(1 / longest)`` (Papineni et al. 2002,
+        section 2.3) by the weight of each clip.
+        """
+        rows = [(each["testlen"], self._closest(each), *each["guess"], *each["correct"]) for each in self.ctest]
+        counts = np.array(rows, float).reshape(len(rows), -1)
+        own, true = counts[:, 0], counts[:, 1]
+        guess, correct = counts[:, 2 : 2 + longest], counts[:, 2 + LONGEST : 2 + LONGEST + longest]
+        if not correct.sum(0).all():
+            return []
+        change = (correct / correct.sum(0) - guess / guess.sum(0)).mean(1)
+        penalty = 1 - true.sum() / own.sum()
+        if penalty < 0:
+            change += own * true.sum() / own.sum() ** 2 - true / own.sum()
+        score = np.exp(min(0.0, penalty)) * (correct.sum(0) / guess.sum(0)).prod() ** (1 / longest)
+        shares: list[float] = (score * (1 + len(rows) * change)).tolist()
+        return shares
 
     @staticmethod
-    def _against(candidate: str, references: Sequence[str]) -> dict[str, object]:
-        true, length, correct = [count_ngrams(text) for text in references], len(candidate.split()), [0] * LONGEST
-        for ngram, count in count_ngrams(candidate).items():
-            correct[len(ngram) - 1] += min(count, max([some.get(ngram, 0) for some in true]))
-        guess = [max(0, length - n) for n in range(LONGEST)]
-        lengths = [len(text.split()) for text in references]
-        return {"testlen": length, "reflen": lengths, "guess": guess, "correct": correct}
+    def _closest(clip: dict[str, Any]) -> int:
+        own, true = int(clip["testlen"]), [int(length) for length in clip["reflen"]]
+        return min(true, key=lambda length: (abs(length - own), length))
 
 
-class Vector(NamedTuple):
-    """The weighted n-grams of a caption.
-
-    Args:
-        weights: By n-gram.
-        norms: Euclidean norm of the weights of each length.
-        bigrams: How many pairs of words the caption has.
-    """
-
-    weights: dict[tuple[str, ...], float]
-    norms: list[float]
-    bigrams: int
+def _clipped(tables: NgramTables, length: int) -> NDArray[np.int64]:
+    """Return how many n-grams of each candidate are right: at most as many as one reference has of them."""
+    rows, place, there = tables.of_references(length)
+    said = tables.tables[length - 1]
+    best = np.zeros_like(said.count)
+    np.maximum.at(best, place[there], rows.count[there])
+    right = np.minimum(best, said.count)
+    return np.bincount(said.text, right, tables.clips)[: tables.clips].astype(np.int64)
 
 
-class CountedCider(CiderScorer):  # type: ignore[misc]
-    """CIDEr-D, whose formula is ``_similarity``; ``compute_score`` and sigma are the field's.
+def counted_cider(tables: NgramTables) -> Values:
+    """Return CIDEr-D of each clip, (clips,), as ``pycocoevalcap`` computes it, whose sigma it takes.
 
     Args:
-        candidates: Words of each caption.
-        references: Words of the true captions of each clip.
+        tables: The n-grams of all captions.
     """
+    alike = sum((_cosines(tables, length) for length in range(1, LONGEST + 1)), np.zeros(len(tables.words)))
+    bigrams = tables.ngrams(2)
+    apart = (bigrams[tables.clip] - bigrams).astype(float)
+    near = np.exp(-(apart**2) / (2 * CiderScorer().sigma ** 2))
+    clip, each = tables.clip[tables.clips :], (alike / LONGEST * near)[tables.clips :]
+    scores: Values = 10 * np.bincount(clip, each, tables.clips) / np.bincount(clip, minlength=tables.clips)
+    return scores
 
-    def __init__(self, candidates: Sequence[str], references: Sequence[Sequence[str]]) -> None:
-        super().__init__(n=LONGEST)
-        self.ctest = [count_ngrams(text) for text in candidates]
-        self.crefs = [[count_ngrams(text) for text in texts] for texts in references]
 
-    def compute_doc_freq(self) -> None:
-        """Count the clips that have an n-gram in a reference."""
-        self.document_frequency = Counter(chain.from_iterable(set().union(*counts) for counts in self.crefs))
+def _cosines(tables: NgramTables, length: int) -> Values:
+    """Return the clipped cosine of each reference and its candidate, (texts,); 0 for candidates."""
+    rows, place, there = tables.of_references(length)
+    table = tables.tables[length - 1]
+    weight = table.count * _rarities(tables, length)[table.ngram]
+    norm = np.sqrt(np.bincount(table.text, weight**2, len(tables.words)))
+    true, said = weight[len(weight) - len(rows.count) :][there], weight[place[there]]
+    shared = np.bincount(rows.text[there], np.minimum(said, true) * true, len(tables.words))
+    both = norm * norm[tables.clip]
+    cosines: Values = np.divide(shared, both, out=np.zeros(len(both)), where=both > 0)
+    return cosines
 
-    def compute_cider(self) -> list[float]:
-        """Return the score of each caption."""
-        self.ref_len = float(np.log(float(len(self.crefs))))
-        known = np.fromiter(self.document_frequency.values(), float)
-        rarity = dict(zip(self.document_frequency, (self.ref_len - np.log(known)).tolist(), strict=True))
-        scores = []
-        for said, true in zip(self.ctest, self.crefs, strict=True):
-            candidate = self._vector(said, rarity)
-            alike = [self._similarity(candidate, self._vector(one, rarity)) for one in true]
-            scores.append(10 * sum(alike) / len(true))
-        return scores
 
-    def _vector(self, counts: Ngrams, rarity: dict[tuple[str, ...], float]) -> Vector:
-        weights, squares, bigrams = {}, [0.0] * LONGEST, 0
-        for ngram, count in counts.items():
-            weights[ngram] = weight = count * rarity.get(ngram, self.ref_len)
-            squares[len(ngram) - 1] += weight * weight
-            if len(ngram) == 2:
-                bigrams += count
-        return Vector(weights, [square**0.5 for square in squares], bigrams)
-
-    def _similarity(self, candidate: Vector, reference: Vector) -> float:
-        """Return the clipped cosine, its mean over the lengths of n-grams; less where the captions differ in length."""
-        alike, there = [0.0] * LONGEST, reference.weights
-        for ngram, weight in candidate.weights.items():
-            if ngram in there:
-                alike[len(ngram) - 1] += min(weight, there[ngram]) * there[ngram]
-        norms = [ours * theirs for ours, theirs in zip(candidate.norms, reference.norms, strict=True)]
-        cosines = sum(value / norm for value, norm in zip(alike, norms, strict=True) if norm)
-        return cosines / LONGEST * exp(-((candidate.bigrams - reference.bigrams) ** 2) / (2 * self.sigma**2))
+def _rarities(tables: NgramTables, length: int) -> Values:
+    """Return the logarithm of clips over clips that have an n-gram in a reference, (n-grams,)."""
+    table = tables.tables[length - 1]
+    of_references = table.text >= tables.clips
+    text, ngram = table.text[of_references], table.ngram[of_references]
+    once = np.unique(tables.clip[text] * table.kinds + ngram) % max(1, table.kinds)
+    known = np.bincount(once, minlength=table.kinds)
+    rarities: Values = np.log(float(tables.clips)) - np.log(np.maximum(1.0, known))
+    return rarities
 
 
 class CountedRouge(Rouge):  # type: ignore[misc]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from uat_lightning.metrics.captioning.counted import CountedBleu, CountedCider, CountedRouge
+from uat_lightning.metrics.captioning.counted import CountedBleu, CountedRouge, counted_cider
+from uat_lightning.metrics.captioning.ngram_tables import NgramTables
 from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, CaptionScores, NotComputable
 
 References = Sequence[Sequence[str]]
@@ -22,8 +23,7 @@ def bleu(candidates: Sequence[str], references: References) -> tuple[list[float]
         candidates: Words of each caption, separated by blanks.
         references: Words of the true captions of each clip.
     """
-    corpus, single = CountedBleu(candidates, references).compute_score(option="closest", verbose=0)
-    return [float(value) for value in corpus], [[float(value) for value in values] for values in single]
+    return CountedBleu(NgramTables.of(candidates, references)).scores()
 
 
 def rouge_l(candidates: Sequence[str], references: References) -> list[float]:
@@ -41,7 +41,7 @@ def cider_d(candidates: Sequence[str], references: References) -> list[float]:
     The words' weights come from the references of this corpus: figures compare between captions of the same clips only.
     For a single clip all weights, and thus the score, are 0.
     """
-    return [float(value) for value in CountedCider(candidates, references).compute_score()[1]]
+    return [float(value) for value in counted_cider(NgramTables.of(candidates, references))]
 
 
 class Bleu(CaptionScorer):
@@ -51,8 +51,13 @@ class Bleu(CaptionScorer):
 
     def score(self, corpus: CaptionCorpus) -> CaptionScores:
         """Score a corpus."""
-        together, single = bleu(corpus.words.candidates, corpus.words.references)
-        return CaptionScores(dict(zip(self.names, together, strict=True)), dict(zip(self.names, single, strict=True)))
+        counted = CountedBleu(corpus.words.ngrams)
+        together, single = counted.scores()
+        shares = {name: counted.shares(length) for length, name in enumerate(self.names, 1)}
+        known = {name: values for name, values in shares.items() if values}
+        return CaptionScores(
+            dict(zip(self.names, together, strict=True)), dict(zip(self.names, single, strict=True)), shares=known
+        )
 
 
 class RougeL(CaptionScorer):
@@ -74,7 +79,7 @@ class CiderD(CaptionScorer):
         """Score a corpus of two clips or more."""
         if len(corpus.words) < 2:
             raise NotComputable("a single clip gives no word weights: score two clips or more together")
-        return mean_of("cider_d", cider_d(corpus.words.candidates, corpus.words.references))
+        return mean_of("cider_d", counted_cider(corpus.words.ngrams).tolist())
 
 
 def mean_of(name: str, values: Sequence[float]) -> CaptionScores:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from uat_lightning.configurable import Configurable
+from uat_lightning.metrics.captioning.ngram_tables import NgramTables
 
 
 class NotComputable(ValueError):
@@ -29,6 +31,11 @@ class Captions:
         """Return the number of clips."""
         return len(self.candidates)
 
+    @cached_property
+    def ngrams(self) -> NgramTables:
+        """The n-grams of all captions, where blanks separate their words; counted once."""
+        return NgramTables.of(self.candidates, self.references)
+
 
 @dataclass(frozen=True)
 class CaptionCorpus:
@@ -49,14 +56,16 @@ class CaptionScores:
 
     Args:
         scores: Scores of the whole corpus by name.
-        per_caption: Scores of single captions by name, one figure for each clip, in the order of the clips. A score of
-            the corpus is their mean, but for BLEU, METEOR and what has no score of a single caption.
+        per_caption: Scores of single captions by name, one figure for each clip, in the order of the clips; NaN where a
+            caption has none. A score of the corpus is their mean, but for those that have shares, and METEOR.
         not_computed: Why a score that was asked for is absent, by its name.
+        shares: What each clip adds to a score of all clips together, by its name; their mean is the score.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
     per_caption: dict[str, list[float]] = field(default_factory=dict)
     not_computed: dict[str, str] = field(default_factory=dict)
+    shares: dict[str, list[float]] = field(default_factory=dict)
 
     def __or__(self, other: CaptionScores) -> CaptionScores:
         """Return the scores of both."""
@@ -64,6 +73,7 @@ class CaptionScores:
             self.scores | other.scores,
             self.per_caption | other.per_caption,
             self.not_computed | other.not_computed,
+            self.shares | other.shares,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # In front of a full stop these keep it.
 ABBREVIATIONS = """
@@ -34,6 +35,8 @@ PIECE = re.compile(
 """,
     re.VERBOSE,
 )
+# All other rules see no further than the next blank.
+BEYOND_A_BLANK = re.compile(r"<|\bnos?\. ")
 BRACKETS = str.maketrans(
     {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"},
 )
@@ -47,4 +50,14 @@ def treebank_words(caption: str) -> str:
     captions meet them: the words of 102,652 captions of COCO, Clotho, AudioCaps and SoundBible are all equal. E-mail
     addresses, telephone numbers, character entities, fractions of one sign and foreign currencies are not covered.
     """
-    return " ".join(PIECE.findall(caption.lower().replace("\u2019", "'"))).translate(BRACKETS)
+    text = caption.lower().replace("\u2019", "'")
+    if BEYOND_A_BLANK.search(text):
+        return _split(text)
+    return " ".join(filter(None, map(_split_once, text.split(" "))))
+
+
+def _split(text: str) -> str:
+    return " ".join(PIECE.findall(text)).translate(BRACKETS)
+
+
+_split_once = lru_cache(1 << 16)(_split)  # captions are made of few different words

@@ -1,0 +1,44 @@
+"""How sure the scores of an evaluation are: intervals over clips like these."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isclose
+
+import numpy as np
+
+from uat_lightning.app.evaluation.record import Evaluation
+from uat_lightning.metrics.bootstrap import mean_intervals
+
+FEWEST = 2  # clips that an interval needs
+
+
+def clip_values(evaluation: Evaluation, name: str) -> dict[str, float | None] | None:
+    """Return a number of each clip whose mean is a score; None where there is no such thing.
+
+    Args:
+        evaluation: Scores with those of every clip.
+        name: The score. It is the mean of the clips' own scores, or of their shares in it.
+    """
+    shares = {clip.id: clip.shares.get(name) for clip in evaluation.clips}
+    own = {clip.id: clip.scores.get(name) for clip in evaluation.clips}
+    for values in (shares, own):
+        known = [value for value in values.values() if value is not None]
+        if known and isclose(sum(known) / len(known), evaluation.scores[name], rel_tol=1e-6, abs_tol=1e-9):
+            return values
+    return None
+
+
+def with_intervals(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation with the 95 % interval of each score that is a mean over clips."""
+    found: dict[str, tuple[float, float]] = {}
+    columns: dict[tuple[str, ...], list[str]] = {}
+    values = {name: clip_values(evaluation, name) or {} for name in evaluation.scores}
+    for name, some in values.items():  # those that the same clips have are drawn together
+        known = tuple(clip for clip, value in some.items() if value is not None)
+        if len(known) >= FEWEST:
+            columns.setdefault(known, []).append(name)
+    for known, names in columns.items():
+        rows = np.array([[values[name][clip] for name in names] for clip in known], float)
+        found |= dict(zip(names, mean_intervals(rows), strict=True))
+    return replace(evaluation, intervals={name: found[name] for name in evaluation.scores if name in found})
