@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from math import nan
+from statistics import fmean
 from typing import Any
 
 from editing.trial import Row, mean
@@ -66,9 +68,10 @@ def against(curve: Sequence[Trial], trial: Trial) -> dict[str, Any]:
 
 def relative(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
     """Return two mean distances, their paired difference with its interval, and all of that as shares of the first."""
-    interval, base = paired_bootstrap(theirs, ours), sum(theirs) / len(theirs)
-    shares = {f"{end}_share": value / base for end, value in asdict(interval).items() if end in ("low", "high")}
-    both = {"theirs": base, "ours": base + interval.difference, "share": interval.difference / base}
+    interval, base = paired_bootstrap(theirs, ours), fmean(theirs)
+    whole = base or nan
+    shares = {f"{end}_share": value / whole for end, value in asdict(interval).items() if end in ("low", "high")}
+    both = {"theirs": base, "ours": base + interval.difference, "share": interval.difference / whole}
     return {**both, **asdict(interval), **shares}
 
 

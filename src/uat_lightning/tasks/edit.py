@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance, Solver, Windows
-from uat_lightning.sampling.editing import EditingMethod, SDEdit, VelocityDifference
+from uat_lightning.sampling.editing import EditingMethod, FlowEdit, VelocityDifference
 from uat_lightning.sampling.solvers import Noise
 from uat_lightning.tasks.base import Parts, gaussian, generators
 from uat_lightning.tasks.caption import Caption
@@ -72,7 +72,7 @@ class Edit:
     """Changes audio so that it deserves another text.
 
     Args:
-        method: How; ``SDEdit()`` where None.
+        method: How; ``FlowEdit()`` where None.
         solver: Integrates the velocity; 50 Euler steps from pure noise where None.
         guidance: Classifier-free guidance on the target; scale 4, most of its level taken back, where None.
         negative: A caption of what guidance is to lead away from; away from no caption where None.
@@ -97,7 +97,7 @@ class Edit:
         check_negative(guidance, negative)
         if window is not None and not window > 0:
             raise ValueError(f"window must be above 0 seconds, got {window}")
-        self.method, self.solver, self.negative = method or SDEdit(), solver or Euler(50), negative
+        self.method, self.solver, self.negative = method or FlowEdit(), solver or Euler(50), negative
         self.guidance, self.caption = guidance or RescaledGuidance(4.0, rescale=0.9), caption or Caption()
         self.window, self.finder, self.rendering = window, finder, rendering or ChangedBins()
 
