@@ -125,8 +125,8 @@ every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: typ
 @pytest.mark.parametrize(
     "make",
     [
-        lambda guidance: FlowEdit(1.0),
-        lambda guidance: FlowEdit(0.6, draws=3),
+        lambda guidance: FlowEdit(1.0, guidance),
+        lambda guidance: FlowEdit(0.6, guidance, draws=3),
         lambda guidance: EditFriendlyInversion(1.0, guidance),
         lambda guidance: EditFriendlyInversion(0.5, guidance, eta=0.4),
     ],
@@ -408,7 +408,7 @@ def network_edit(
 @pytest.mark.parametrize("guidance", [PLAIN, Guidance(3.0)])
 def test_a_network_returns_the_source_of_an_edit_to_what_it_is(parts: Parts, guidance: Guidance):
     audio = network_source(parts)
-    for method in (FlowEdit(1.0), EditFriendlyInversion(1.0, guidance)):
+    for method in (FlowEdit(1.0, guidance), EditFriendlyInversion(1.0, guidance)):
         edited = network_edit(method, parts, audio, BELLS, BELLS, guidance)
         torch.testing.assert_close(edited[audio.mask], audio.values[audio.mask], rtol=0, atol=1e-5)
 

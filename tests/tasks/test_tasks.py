@@ -23,7 +23,7 @@ from uat_lightning.sampling import (
     Solver,
 )
 from uat_lightning.sampling.editing import SDEdit
-from uat_lightning.tasks import Caption, Edit, Generate, Parts
+from uat_lightning.tasks import Caption, Decoded, Edit, Generate, Parts
 from uat_lightning.tasks.base import gaussian, generators
 from uat_lightning.types import Pair
 
@@ -135,7 +135,7 @@ def test_nothing_asked_is_nothing_done(tiny_parts: Parts):
 
 
 def test_edit_strength_zero_returns_the_codecs_round_trip(tiny_parts: Parts, waveforms):
-    edited = Edit(SDEdit(0.0), Euler(4)).run(tiny_parts, waveforms, CAPTIONS)
+    edited = Edit(SDEdit(0.0), Euler(4), rendering=Decoded()).run(tiny_parts, waveforms, CAPTIONS)
     for waveform, result in zip(waveforms, edited, strict=True):
         codec = tiny_parts.codec
         round_trip = codec.decode(codec.encode(waveform[None]))[0, :, : waveform.shape[1]]
@@ -144,7 +144,8 @@ def test_edit_strength_zero_returns_the_codecs_round_trip(tiny_parts: Parts, wav
 
 
 def test_edit_strength_one_is_generation(tiny_parts: Parts, waveforms):
-    edited = Edit(SDEdit(1.0), Euler(4), Guidance(2.0)).run(tiny_parts, waveforms, CAPTIONS, seed=7)
+    edit = Edit(SDEdit(1.0), Euler(4), Guidance(2.0), rendering=Decoded())
+    edited = edit.run(tiny_parts, waveforms, CAPTIONS, seed=7)
     seconds = [waveform.shape[1] / 16_000 for waveform in waveforms]
     for one, other in zip(edited, quick().run(tiny_parts, CAPTIONS, seconds, seed=7), strict=True):
         assert torch.equal(one, other)
@@ -277,7 +278,8 @@ def test_a_v_model_edits_from_its_own_noise_level(v_parts: Parts, waveforms):
 
 
 def test_strengths_zero_and_one_hold_for_a_v_model(v_parts: Parts, waveforms):
-    whole = Edit(SDEdit(1.0), Euler(4), Guidance(2.0)).run(v_parts, waveforms[:1], ["rain"], seed=7)
+    edit = Edit(SDEdit(1.0), Euler(4), Guidance(2.0), rendering=Decoded())
+    whole = edit.run(v_parts, waveforms[:1], ["rain"], seed=7)
     seconds = [waveforms[0].shape[1] / 16_000]
     assert torch.equal(whole[0], quick().run(v_parts, ["rain"], seconds, seed=7)[0])
     kept = Edit(SDEdit(0.0)).run(v_parts, waveforms[:1], ["rain"])

@@ -13,7 +13,7 @@ def edit(
     model: str = "runs/quickstart/model",
     out: str = "edited.wav",
     manifest: str | None = None,
-    method: MethodName = "SDEdit",
+    method: MethodName = "FlowEdit",
     strength: float | None = None,
     region: str | None = None,
     candidates: int = 1,
@@ -45,9 +45,10 @@ def edit(
         out: Sound file to write: .wav, .flac, .ogg, .mp3 or .aiff.
         manifest: A .jsonl file of more edits, each line with audio and, where they differ from the options, target,
             instruction, source, region and out.
-        method: SDEdit noises the source part of the way and denoises it; FlowEdit follows the difference that the texts
-            make; Inversion, RFInversion and EditFriendlyInversion find the noise that makes the source and go on from
-            there; Inpainting makes a region anew; Variation follows the source's own text; Interpolation goes half-way.
+        method: FlowEdit follows the difference that the texts of source and target make; SDEdit noises the source part
+            of the way and denoises it; Inversion, RFInversion and EditFriendlyInversion find the noise that makes the
+            source and go on from there; Inpainting makes a region anew; Variation follows the source's own text;
+            Interpolation goes half-way.
         strength: Noise level to start from, 0 to 1: 0 keeps the source; the method's own where not given.
         region: Where the file may change, in seconds, 2.0:5.5 or 1:2,4:4.5; auto finds it. Everywhere where not given.
         candidates: Results to choose each from: the one that deserves its text most in the model's own opinion.

@@ -9,14 +9,17 @@ from uat_lightning.tasks.generate import Generate
 from uat_lightning.tasks.imagine import Imagine
 from uat_lightning.tasks.infill import Infill
 from uat_lightning.tasks.region import Region, SoftMask, Spans
+from uat_lightning.tasks.rendering import ChangedBins, Decoded, Rendering
 from uat_lightning.tasks.score import PerToken, PointwiseInformation, Score
 
 __all__ = [
     "Caption",
+    "ChangedBins",
     "Choice",
     "ChosenCaption",
     "ChosenEdit",
     "ChosenGenerate",
+    "Decoded",
     "Edit",
     "Edited",
     "Generate",
@@ -28,6 +31,7 @@ __all__ = [
     "PerToken",
     "PointwiseInformation",
     "Region",
+    "Rendering",
     "Score",
     "SoftMask",
     "Source",

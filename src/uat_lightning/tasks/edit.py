@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance, Solver, Windows
-from uat_lightning.sampling.editing import EditingMethod, SDEdit, VelocityDifference
+from uat_lightning.sampling.editing import EditingMethod, FlowEdit, VelocityDifference
 from uat_lightning.sampling.solvers import Noise
 from uat_lightning.tasks.base import Parts, gaussian, generators
 from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.generate import check_negative
 from uat_lightning.tasks.model_flow import ModelFlow
 from uat_lightning.tasks.region import Region, SoftMask, pasted
+from uat_lightning.tasks.rendering import ChangedBins, Rendering
 from uat_lightning.tasks.texts import Texts
 from uat_lightning.text import Instruction
 from uat_lightning.types import Sequences
@@ -71,7 +72,7 @@ class Edit:
     """Changes audio so that it deserves another text.
 
     Args:
-        method: How; ``SDEdit()`` where None.
+        method: How; ``FlowEdit()`` where None.
         solver: Integrates the velocity; 50 Euler steps from pure noise where None.
         guidance: Classifier-free guidance on the target; scale 4, most of its level taken back, where None.
         negative: A caption of what guidance is to lead away from; away from no caption where None.
@@ -79,6 +80,7 @@ class Edit:
         window: Seconds that the model looks at at once; longer audio is edited in overlapping windows, with one noise.
             All at once where None.
         finder: Finds the region where none is given; it is everything where None.
+        rendering: Makes sound of edited latents; the source's own outside of the bins that change where None.
     """
 
     def __init__(
@@ -90,13 +92,14 @@ class Edit:
         caption: Caption | None = None,
         window: float | None = None,
         finder: VelocityDifference | None = None,
+        rendering: Rendering | None = None,
     ) -> None:
         check_negative(guidance, negative)
         if window is not None and not window > 0:
             raise ValueError(f"window must be above 0 seconds, got {window}")
-        self.method, self.solver, self.negative = method or SDEdit(), solver or Euler(50), negative
+        self.method, self.solver, self.negative = method or FlowEdit(), solver or Euler(50), negative
         self.guidance, self.caption = guidance or RescaledGuidance(4.0, rescale=0.9), caption or Caption()
-        self.window, self.finder = window, finder
+        self.window, self.finder, self.rendering = window, finder, rendering or ChangedBins()
 
     def run(
         self,
@@ -136,7 +139,8 @@ class Edit:
         regions = self._regions(audio, flow, sources, _noise(parts, audio, seed, first))
         mask, noise = _mask(parts, regions, audio), _noise(parts, audio, seed, first)
         edited = self.method.run(audio.values, flow, self.solver, noise, mask)
-        made = parts.sound(Sequences(edited, audio.lengths), [source.audio.shape[1] for source in sources])
+        after = Sequences(edited, audio.lengths)
+        made = self.rendering.render(parts, [source.audio for source in sources], audio, after)
         return [
             _result(parts, source, whole, flow, row, region, seed + first + row)
             for row, (source, whole, region) in enumerate(zip(sources, made, regions, strict=True))

@@ -21,21 +21,21 @@ class FlowEdit(EditingMethod):
     Evaluations: ``2 draws`` for each of the solver's, and one for each below ``tail``.
 
     Args:
-        strength: Noise level to start from, of the model's process, 0 to 1: 0 returns the source; at the highest
-            levels most of the source's layout is decided.
-        source_guidance: Guidance on the source's text; that of the target where None.
+        strength: Noise level to start from, of the model's process, 0 to 1: 0 returns the source, and even at 1 what
+            both texts say stays.
+        source_guidance: Guidance on the source's text; none (scale 1) where None.
         draws: Noises over which each difference is averaged.
         tail: Noise level, of the rectified flow, from which on the result is denoised under the target's text alone.
     """
 
     def __init__(
-        self, strength: float = 0.9, source_guidance: Guidance | None = None, draws: int = 1, tail: float = 0.0
+        self, strength: float = 1.0, source_guidance: Guidance | None = None, draws: int = 1, tail: float = 0.0
     ) -> None:
         if draws < 1:
             raise ValueError(f"draws must be at least 1, got {draws}")
         if not 0 <= tail < 1:
             raise ValueError(f"tail is a noise level from 0 to below 1, got {tail}")
-        self.strength, self.source_guidance = checked_strength(strength), source_guidance
+        self.strength, self.source_guidance = checked_strength(strength), source_guidance or Guidance(1.0)
         self.draws, self.tail = draws, tail
 
     def edit(self, source: Tensor, flow: TextFlow, solver: Solver, noise: Noise) -> Tensor:
@@ -51,8 +51,7 @@ class FlowEdit(EditingMethod):
         return solver.solve(flow.under_target(flow.guidance), noisy, tail)
 
     def _difference(self, source: Tensor, flow: TextFlow, noise: Noise) -> Velocity:
-        on = flow.under_target(flow.guidance)
-        away = flow.under_source(self.source_guidance or flow.guidance)
+        on, away = flow.under_target(flow.guidance), flow.under_source(self.source_guidance)
 
         def difference(edited: Tensor, t: float) -> Tensor:
             changes = []

@@ -1,0 +1,104 @@
+"""The methods that are compared, each with its settings and the strengths of its curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uat_lightning.app.unseen import UnseenEdit
+from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
+from uat_lightning.sampling.editing import (
+    EditFriendlyInversion,
+    EditingMethod,
+    FlowEdit,
+    Inpainting,
+    Inversion,
+    RFInversion,
+    SDEdit,
+    VelocityDifference,
+)
+from uat_lightning.tasks import ChangedBins, Decoded, Edit, Rendering, Source
+
+
+def true_source(unseen: UnseenEdit) -> Source:
+    """Return an edit whose source's caption is given."""
+    return Source(unseen.source, unseen.prompt, unseen.heard)
+
+
+def written_source(unseen: UnseenEdit) -> Source:
+    """Return an edit whose source's caption the model writes."""
+    return Source(unseen.source, unseen.prompt)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method under a name.
+
+    Args:
+        name: Its name in tables; ``--model-of`` names a model of its own by it.
+        method: Makes the method of a strength.
+        strengths: Strengths of the curve.
+        own: The strength that is tried first and told beside other methods', one of them.
+        guidance: Scale of the guidance on the target.
+        source: Makes what is edited of an edit: who says what the source is, and what is wished for.
+        rendering: Makes sound of latents.
+        finder: Finds the region; everything may change where None.
+        own_model: Whether it is left out where ``--model-of`` names no model for it.
+    """
+
+    name: str
+    method: Callable[[float], EditingMethod]
+    strengths: tuple[float, ...]
+    own: float
+    guidance: float = 4.0
+    source: Callable[[UnseenEdit], Source] = true_source
+    rendering: Rendering = ChangedBins()  # noqa: RUF009 (it holds three numbers)
+    finder: VelocityDifference | None = None
+    own_model: bool = False
+
+    def task(self, strength: float, steps: int) -> Edit:
+        """Return the edit at a strength, in so many steps from pure noise."""
+        guidance = RescaledGuidance(self.guidance, rescale=0.9)
+        return Edit(self.method(strength), Euler(steps), guidance, finder=self.finder, rendering=self.rendering)
+
+
+def twice(strength: float) -> FlowEdit:
+    """Return ``FlowEdit`` over two noises a step."""
+    return FlowEdit(strength, Guidance(1.0), draws=2)
+
+
+def drawn_back(strength: float) -> RFInversion:
+    """Return ``RFInversion`` with a pull towards the source that is the weaker the higher the strength."""
+    return RFInversion(eta=0.9, stop=1 - 0.25 * strength, strength=1.0)
+
+
+def in_two_rounds(strength: float) -> Inpainting:
+    """Return ``Inpainting`` that takes each step twice."""
+    return Inpainting(strength, rounds=2)
+
+
+PLAIN, FOUND = Decoded(), VelocityDifference()
+BASELINE = Entry("SDEdit, plain", SDEdit, (0.5, 0.7, 0.8, 0.9, 1.0), 0.8, rendering=PLAIN)
+DEFAULT = Entry("FlowEdit", twice, (0.7, 0.85, 1.0), 1.0)
+WRITTEN = Entry("FlowEdit, source written", twice, (1.0,), 1.0, source=written_source)
+ENTRIES = (
+    BASELINE,
+    DEFAULT,
+    WRITTEN,
+    Entry("SDEdit", SDEdit, (0.8, 0.9), 0.8),
+    Entry("FlowEdit, plain", twice, (1.0,), 1.0, rendering=PLAIN),
+    Entry("EditFriendlyInversion", EditFriendlyInversion, (0.7, 0.9), 0.9),
+    Entry("RFInversion", drawn_back, (0.5, 1.0), 1.0),
+    Entry("FlowEdit, region found", twice, (1.0,), 1.0, finder=FOUND),
+    Entry("SDEdit, region found", SDEdit, (0.9,), 0.9, finder=FOUND),
+    Entry("Inpainting, region found", in_two_rounds, (1.0,), 1.0, finder=FOUND),
+    Entry("Inversion", Inversion, (0.8, 1.0), 1.0),
+)
+
+
+def trials(entries: tuple[Entry, ...]) -> list[tuple[Entry, float]]:
+    """Return entries with strengths: all of the baseline's, then each one's own, then the rest of the curves."""
+    first = [(entry, level) for entry in entries if entry is BASELINE for level in entry.strengths]
+    own = [(entry, entry.own) for entry in entries if entry is not BASELINE]
+    rest = [(entry, level) for entry, strength in own for level in entry.strengths if level != strength]
+    return first + own + rest
