@@ -6,6 +6,7 @@ from uat_lightning.backbone.dual_stream import DualStreamTransformer
 from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.paper import PaperBackbone
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
+from uat_lightning.backbone.source import SourceLatents, beside
 from uat_lightning.backbone.stable_audio import AudioXStart, DiffusersStart, StableAudioToolsStart
 from uat_lightning.backbone.timing import PrependedTiming, StableAudioTiming, Timing
 from uat_lightning.backbone.warm_start import WarmStart
@@ -22,9 +23,11 @@ __all__ = [
     "PaperBackbone",
     "Prediction",
     "PrependedTiming",
+    "SourceLatents",
     "StableAudioTiming",
     "StableAudioToolsStart",
     "TextPrediction",
     "Timing",
     "WarmStart",
+    "beside",
 ]

@@ -22,11 +22,13 @@ class Backbone(Configurable, nn.Module, ABC):
         latent_width: Channels of the audio latents.
         vocabulary_size: Token ids that the text logits cover.
         canvas: Longest text, in tokens.
+        takes_source: Whether noisy latents may come with a source beside them, as ``backbone.beside`` puts it there.
     """
 
     latent_width: int
     vocabulary_size: int
     canvas: int
+    takes_source: bool = False
 
     @abstractmethod
     def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:

@@ -17,7 +17,7 @@ from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.generate import check_negative
 from uat_lightning.tasks.model_flow import ModelFlow
 from uat_lightning.tasks.region import Region, SoftMask, pasted
-from uat_lightning.tasks.texts import Texts
+from uat_lightning.tasks.texts import SaidTexts, Texts
 from uat_lightning.text import Instruction
 from uat_lightning.types import Sequences
 
@@ -126,6 +126,7 @@ class Edit:
     @torch.no_grad()
     def edit(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[Edited]:
         """Return the edit of each source, and how it came about; seeds as in ``run``."""
+        self.method.check(parts.backbone)
         if not sources:
             return []
         if whole := [source.target for source in sources if isinstance(source.target, str)]:
@@ -156,7 +157,8 @@ class Edit:
         numbers = [first + row + place for row, count in enumerate(counts) for place in range(count)]
         said = [text for source, count in zip(sources, counts, strict=True) for text in _each(source.text, count)]
         wishes = [wish for source, count in zip(sources, counts, strict=True) for wish in _each(source.target, count)]
-        texts = Texts(parts, windows.cut(audio.values), numbers, said, wishes, self.caption, seed)
+        kind = SaidTexts if self.method.follows_instructions else Texts
+        texts = kind(parts, windows.cut(audio.values), numbers, said, wishes, self.caption, seed)
         return ModelFlow(windows, texts, self.guidance, self.negative)
 
     def _regions(
