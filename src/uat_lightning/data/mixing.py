@@ -12,6 +12,7 @@ from uat_lightning.data.audio.loudness import SILENCE
 
 Samples = NDArray[np.float32]
 LOUDEST = 0.95  # peak of a mixture
+NEAR, FAR = 0.15, 0.4  # shares of a clip: what is at an end is so near to it, and so far from the other
 FADE = 0.02  # seconds over which a stretch of a clip begins and ends
 
 
@@ -30,10 +31,14 @@ class Placing:
     level: float
 
     def end(self, of: int) -> str:
-        """Say at which end of a clip of so many samples it sounds: ``beginning``, ``end``, or nothing where neither."""
-        if self.start + self.count <= of // 2:
+        """Say at which end of a clip of so many samples it sounds: ``beginning``, ``end``, or nothing where neither.
+
+        It reaches the last 15 % of that side, and leaves 40 % at the other.
+        """
+        first, last = self.start / of, (self.start + self.count) / of
+        if first <= NEAR and last <= 1 - FAR:
             return "beginning"
-        return "end" if self.start >= of // 2 else ""
+        return "end" if last >= 1 - NEAR and first >= FAR else ""
 
 
 def draw_placing(rng: Generator, samples: int, shortest: float, decibels: float) -> Placing:
