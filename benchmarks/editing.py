@@ -2,7 +2,8 @@
 
 Run ``python benchmarks/editing.py --model runs/quickstart/model --split validation`` to choose settings, and with
 ``--split test`` to report them. Every edit goes to the true caption of its target; what the source is, the truth says
-(``given``), the model (``written``) or nobody (``none``). ``--only FlowEdit`` tries one method.
+(``given``), the model (``written``) or nobody (``none``). ``--only FlowEdit`` tries one method. A model of edit.yaml is
+tried with instructions as well: ``--only Instructed --guidances 1 2 --source_guidances 1 1.5``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from uat_lightning.sampling.editing import (
     EditFriendlyInversion,
     EditingMethod,
     FlowEdit,
+    Instructed,
     Inversion,
     RFInversion,
     SDEdit,
@@ -48,6 +50,7 @@ METHODS: dict[str, Callable[[float], EditingMethod]] = {
     "Inversion": Inversion,
     "RFInversion": lambda strength: RFInversion(strength=strength),
     "EditFriendlyInversion": EditFriendlyInversion,
+    "Instructed": Instructed,
 }
 SOURCES = ("given", "written", "none")
 
@@ -62,6 +65,7 @@ class Trial:
         source: Who says what the source is.
         guidance: Scale of guidance on the target.
         steps: Euler steps from pure noise to clean.
+        source_guidance: Scale of guidance on the source, of the method that has one.
     """
 
     method: str
@@ -69,12 +73,16 @@ class Trial:
     source: str
     guidance: float
     steps: int
+    source_guidance: float = 1.0
 
     @property
     def task(self) -> Edit:
         """The edit."""
         guidance = RescaledGuidance(self.guidance, rescale=0.9) if self.guidance != 1 else Guidance(1.0)
-        return Edit(METHODS[self.method](self.strength), Euler(self.steps), guidance)
+        method = METHODS[self.method](self.strength)
+        if isinstance(method, Instructed):
+            method = Instructed(self.strength, Guidance(self.source_guidance))
+        return Edit(method, Euler(self.steps), guidance)
 
 
 def carried_out(model: OpenModel, edits: Sequence[UnseenEdit], trial: Trial) -> tuple[list[Tensor], int]:
@@ -83,8 +91,10 @@ def carried_out(model: OpenModel, edits: Sequence[UnseenEdit], trial: Trial) -> 
     said = {"given": lambda unseen: unseen.heard, "written": lambda unseen: None, "none": lambda unseen: ""}
     for rows in batches([unseen.source for unseen in edits], 50, f"{trial.method} at {trial.strength:g}"):
         some = [edits[row] for row in rows]
-        sources = [Source(unseen.source, unseen.prompt, said[trial.source](unseen)) for unseen in some]
-        results = trial.task.edit(model.parts, sources, 0, rows.start)
+        task = trial.task
+        wishes = [unseen.instruction if task.method.follows_instructions else unseen.prompt for unseen in some]
+        sources = [Source(u.source, wish, said[trial.source](u)) for u, wish in zip(some, wishes, strict=True)]
+        results = task.edit(model.parts, sources, 0, rows.start)
         made += [result.audio for result in results]
     return made, results[0].evaluations
 
@@ -107,7 +117,8 @@ def scored(model: OpenModel, ears: Ears, edits: Sequence[UnseenEdit], made: Sequ
 def row(name: str, scores: dict[str, Any], more: str = "") -> str:
     """Return a line of the table."""
     every, kinds = scores["all"], [scores[kind]["target_present"] for kind in ("add", "delete", "replace")]
-    numbers = [f"{every['target_present']:.3f}", f"{every['untouched_kept']:.3f}", *(f"{kind:.2f}" for kind in kinds)]
+    numbers = [f"{every[name]:.3f}" for name in ("target_present", "untouched_kept", "deleted_gone")]
+    numbers += [f"{kind:.2f}" for kind in kinds]
     numbers += [f"{every[f'distance_to_{side}_db']:.2f}" for side in ("target", "source")]
     return f"| {name} | {' | '.join(numbers)} | {scores['latent_distance_to_target']:.3f} | {more}|"
 
@@ -120,31 +131,34 @@ def main() -> None:
     soundscapes = Soundscapes(sample_rate=model.pipeline.sample_rate)
     ears = Ears(trained_tagger(soundscapes, TaggerRecipe())[0])
     edits = unseen_edits(soundscapes, model.parts, range(options.edits), options.split)
-    print("| what | asked for | kept | add | delete | replace | dB to target | dB to source | latents | cost |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| what | asked for | kept | gone | add | delete | replace | dB to target | dB to source | latents | cost |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     record: dict[str, Any] = {"references": {}, "trials": []}
     for name, sounds in {"sources": [u.source for u in edits], "true targets": [u.target for u in edits]}.items():
         record["references"][name] = scored(model, ears, edits, sounds)
         print(row(name, record["references"][name]), flush=True)
-    for trial in trials(options):
+    for trial in trials(options, model):
         begun = time.perf_counter()
         made, evaluations = carried_out(model, edits, trial)
         seconds = (time.perf_counter() - begun) / len(edits)
         scores = scored(model, ears, edits, made)
         record["trials"].append({**vars(trial), "evaluations": evaluations, "seconds_each": seconds, **scores})
         name = f"{trial.method} {trial.strength:g}, source {trial.source}, guidance {trial.guidance:g}"
+        name += f", {trial.source_guidance:g} on the source" if trial.source_guidance != 1 else ""
         print(row(name, scores, f"{evaluations} evaluations, {seconds:.2f} s "), flush=True)
         save(options, model, record)
 
 
-def trials(options: argparse.Namespace) -> list[Trial]:
-    """Return all combinations asked for; the source's text only where the method reads it."""
+def trials(options: argparse.Namespace, model: OpenModel) -> list[Trial]:
+    """Return all combinations asked for; what is said of the source only where the method has a use for it."""
+    able = [method for method in METHODS if method != "Instructed" or model.parts.backbone.takes_source]
     return [
-        Trial(method, strength, source, guidance, options.steps)
-        for method in options.only or METHODS
-        for strength in options.strengths
+        Trial(method, strength, source, guidance, options.steps, kept)
+        for method in options.only or able
+        for strength in (options.strengths if method != "Instructed" else [1.0])
         for guidance in options.guidances
-        for source in (options.sources if method != "SDEdit" else ["none"])
+        for source in (options.sources if method not in ("SDEdit", "Instructed") else ["none"])
+        for kept in (options.source_guidances if method == "Instructed" else [1.0])
     ]
 
 
@@ -172,6 +186,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", choices=list(METHODS))
     parser.add_argument("--strengths", nargs="*", type=float, default=STRENGTHS)
     parser.add_argument("--guidances", nargs="*", type=float, default=[4.0])
+    parser.add_argument("--source_guidances", nargs="*", type=float, default=[1.0])
     parser.add_argument("--sources", nargs="*", choices=SOURCES, default=SOURCES)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/editing.json"))

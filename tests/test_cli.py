@@ -31,7 +31,7 @@ TINY += ["--model.init_args.backbone.init_args.heads=2", "--trainer.enable_model
 FEW = ["--trainer.max_steps=2", "--trainer.devices=1", "--data.init_args.batch_size=4", "--data.init_args.workers=0"]
 SOUNDS = "{class_path: uat_lightning.data.corpora.Folder, init_args: {root: sounds}}"
 MIXED = (
-    "{class_path: uat_lightning.data.mixed_edits.MixedEdits, init_args: {train_clips: 6, validation_clips: 2, corpus: "
+    "{class_path: uat_lightning.data.mixed_edits.MixedEdits, init_args: {train_clips: 6, validation_clips: 0, corpus: "
 )
 OWN = {
     "edit.yaml": [
