@@ -30,7 +30,19 @@ TINY = ["--model.init_args.backbone.init_args.width=32", "--model.init_args.back
 TINY += ["--model.init_args.backbone.init_args.heads=2", "--trainer.enable_model_summary=false"]
 FEW = ["--trainer.max_steps=2", "--trainer.devices=1", "--data.init_args.batch_size=4", "--data.init_args.workers=0"]
 SOUNDS = "{class_path: uat_lightning.data.corpora.Folder, init_args: {root: sounds}}"
+MIXED = (
+    "{class_path: uat_lightning.data.mixed_edits.MixedEdits, init_args: {train_clips: 6, validation_clips: 0, corpus: "
+)
 OWN = {
+    "edit.yaml": [
+        "--data.init_args.fit_clips=8",
+        "--data.init_args.epoch_steps=2",
+        *(
+            f"--data.init_args.corpora.{name}.corpus.init_args.{split}_clips={count}"
+            for name in ("soundscapes", "edits")
+            for split, count in {"train": 8, "validation": 3, "test": 0}.items()
+        ),
+    ],
     "quickstart.yaml": [
         "--data.init_args.train_clips=12",
         "--data.init_args.validation_clips=3",
@@ -67,6 +79,10 @@ OWN = {
         ),
     ],
 }
+OWN["joint_edit.yaml"] = [
+    f"--data.init_args.corpora={{sounds: {{corpus: {SOUNDS}}}, edits: {{corpus: {MIXED}{SOUNDS}}}}}, captioning: 0}}}}",
+    *OWN["joint.yaml"][1:],
+]
 
 
 @pytest.fixture
@@ -89,7 +105,7 @@ def tiny(config: str, *more: str) -> list[str]:
     own = OWN[f"{Path(base).stem}.yaml"]
     if config.startswith("joint"):
         AutoencoderOobleck(4, [16, 128], [1, 2], 4, 2).save_pretrained("oobleck/vae")
-    if config == "joint.yaml":
+    if config in ("joint.yaml", "joint_edit.yaml"):
         rows = small_t5(
             [line for file in sorted(Path("sounds").glob("*.txt")) for line in file.read_text().split("\n")]
         )

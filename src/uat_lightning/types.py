@@ -88,6 +88,8 @@ class Batch:
         generation_rows: How many rows teach audio from text, known on the host; counted where below 0.
         shares: How many rows teach audio, and how many text, over the mean of all ranks' batches: 1 where all ranks
             have equally many.
+        sources: Latents that each generation row is an edit of, in their order; of length 0 for rows that are none, and
+            None where no row of the data is.
     """
 
     clean: Pair[Sequences]
@@ -95,6 +97,7 @@ class Batch:
     further: Sequences | None = None
     generation_rows: int = -1
     shares: Pair[float] = Pair(1.0, 1.0)
+    sources: Sequences | None = None
 
     def __post_init__(self) -> None:
         """Count while the rows are still on the host, so that no training step waits for a device to tell."""
@@ -126,7 +129,6 @@ class Batch:
         return self._with(lambda part: part.pin_memory())
 
     def _with(self, change: Callable[[Any], Any]) -> Batch:
-        further = None if self.further is None else change(self.further)
-        return Batch(
-            Pair(*map(change, self.clean)), change(self.generation), further, self.generation_rows, self.shares
-        )
+        further, sources = (None if part is None else change(part) for part in (self.further, self.sources))
+        clean = Pair(*map(change, self.clean))
+        return Batch(clean, change(self.generation), further, self.generation_rows, self.shares, sources)

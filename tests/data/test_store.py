@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,45 @@ def test_a_pickle_in_a_stores_place_is_not_opened(encoded, tmp_path: Path):
     np.save(tmp_path / "tokens.npy", np.array([print], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match=r"allow_pickle|object"):
         LatentStore.open(tmp_path)
+
+
+@pytest.fixture
+def edits(encoded) -> list[EncodedClip]:
+    return [replace(clip, source=(clip.latents - 1).astype(np.float16).astype(np.float32)) for clip in encoded]
+
+
+@pytest.mark.parametrize("longest", [None, 1, 3])
+def test_an_edit_and_its_source_are_cut_alike(edits, longest: int | None, tmp_path: Path):
+    LatentStore.pack(edits).save(tmp_path)
+    store = LatentStore.open(tmp_path)
+    assert isinstance(store.sources, np.memmap)
+    assert store.sources.dtype == np.float16
+    rows = np.array([2, 0, 2, 3, 1]), numbers(0.9, 0.2, 0.4, 0.6, 0.0), longest
+    made, source = store.latents_of(*rows), store.sources_of(*rows)
+    assert torch.equal(made.lengths, source.lengths)
+    torch.testing.assert_close(source.values[source.mask], made.values[made.mask] - 1, rtol=1e-2, atol=1e-2)
+
+
+def test_clips_that_are_no_edits_have_no_source(encoded, tmp_path: Path):
+    store = LatentStore.pack(encoded)
+    store.save(tmp_path)
+    assert not store.holds_edits
+    assert not (tmp_path / "sources.npy").exists()
+    assert store.sources_of(np.array([1, 2]), np.zeros(2)).lengths.tolist() == [0, 0]
+
+
+def test_joined_stores_know_which_clips_are_edits(encoded, edits):
+    joined = JoinedStore([LatentStore.pack(encoded), LatentStore.pack(edits)])
+    clips = np.array([6, 1, 4, 3])
+    assert joined.holds_edits
+    assert joined.edits(clips).tolist() == [True, False, True, False]
+    got = joined.sources_of(clips, np.zeros(4))
+    assert got.lengths.tolist() == [9, 0, 5, 0]
+    assert np.array_equal(got.values[0].numpy(), edits[2].source)
+    assert not got.values[1].any()
+    assert joined.sources_of(clips[[1]], np.zeros(1)).lengths.tolist() == [0]
+
+
+def test_edits_and_other_clips_in_one_store_are_refused(encoded, edits):
+    with pytest.raises(ValueError, match="1 of 2 clips are edits: keep them and others in two corpora"):
+        LatentStore.pack([encoded[0], edits[1]])

@@ -24,6 +24,7 @@ def edit(
     steps: int = 50,
     guidance: float = 4.0,
     guidance_rescale: float = 0.9,
+    source_guidance: float | None = None,
     negative: str | None = None,
     solver: SolverName = "Euler",
     schedule: ScheduleName = "uniform",
@@ -39,7 +40,8 @@ def edit(
         *files: Sound files to edit; several results are numbered: edited-1.wav, edited-2.wav.
         target: What is to be heard in the end, the things that stay included.
         instruction: What to change instead: add, remove, replace something or make it louder, quieter, faster, slower,
-            higher, lower, as in "replace the bell with a siren". It is applied to what is heard.
+            higher, lower, as in "replace the bell with a siren". It is applied to what is heard; Instructed follows it
+            as it is said.
         source: What is heard; the model writes it where it is needed and not given, and goes without where it is empty.
         model: Model folder.
         out: Sound file to write: .wav, .flac, .ogg, .mp3 or .aiff.
@@ -48,7 +50,8 @@ def edit(
         method: FlowEdit follows the difference that the texts of source and target make; SDEdit noises the source part
             of the way and denoises it; Inversion, RFInversion and EditFriendlyInversion find the noise that makes the
             source and go on from there; Inpainting makes a region anew; Variation follows the source's own text;
-            Interpolation goes half-way.
+            Interpolation goes half-way. Instructed is for models that were trained on edits (edit.yaml): they follow
+            the instruction, or the target, beside the source.
         strength: Noise level to start from, 0 to 1: 0 keeps the source; the method's own where not given.
         region: Where the file may change, in seconds, 2.0:5.5 or 1:2,4:4.5; auto finds it. Everywhere where not given.
         candidates: Results to choose each from: the one that deserves its text most in the model's own opinion.
@@ -59,6 +62,7 @@ def edit(
         steps: Steps from pure noise to clean; an edit takes its share of them.
         guidance: How strictly the target is followed; 1 is as trained, 4 exaggerates.
         guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it).
+        source_guidance: How strictly the source is followed: by Instructed, 1 as trained, or its text by FlowEdit.
         negative: Caption of what is not to be heard; guidance leads away from it.
         solver: Euler; Heun and Midpoint look twice at each step; the others once, and remember what they saw.
         schedule: Where the steps are; uniform ones, or more of them at low noise or at high noise.
@@ -68,7 +72,7 @@ def edit(
         ValueError: If an option or a file cannot be used; nothing is written then. If an instruction names nothing that
             is heard in a file; the others are edited all the same.
     """
-    from uat_lightning.app.edit_jobs import jobs_of
+    from uat_lightning.app.edit_jobs import check_readable, jobs_of
     from uat_lightning.app.editing import Editor, edit_all
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers
@@ -81,17 +85,22 @@ def edit(
     way, guided = chosen_solver(solver, steps, schedule), chosen_guidance(guidance, guidance_rescale)
     asked = {"target": target, "instruction": instruction, "source": source, "region": region}
     jobs = jobs_of(files, out, manifest, {**asked, "part": Part(start, end)})
+    chosen = chosen_method(method, strength, source_guidance)
+    if not chosen.follows_instructions:
+        check_readable(jobs)
     edits = [
         ChosenEdit(
-            Edit(chosen_method(method, strength), way, guided, negative, window=window, finder=finder),
+            Edit(chosen, way, guided, negative, window=window, finder=finder),
             candidates=candidates,
         )
         for finder in (None, VelocityDifference())
     ]
     settings: dict[str, object] = {"method": method, "strength": strength, "start": start, "end": end}
     settings |= {"candidates": candidates, "window": window, "steps": steps, "solver": solver, "schedule": schedule}
-    settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale, "negative": negative}
+    settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale}
+    settings |= {"source_guidance": source_guidance, "negative": negative}
     opened = open_model(model, device)
+    chosen.check(opened.parts.backbone)
     if negative is not None:
         opened.parts.read([negative])
     edit_all(Editor(opened, edits[0], edits[1], seed, settings), jobs)

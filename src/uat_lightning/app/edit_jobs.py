@@ -16,7 +16,7 @@ from uat_lightning.app.own_samples import holder
 from uat_lightning.app.sources import Part
 from uat_lightning.data.audio import FORMATS, read_audio
 from uat_lightning.tasks import Spans
-from uat_lightning.text import Instruction, read_instruction
+from uat_lightning.text import Instruction, Said, read_instruction
 
 AUTOMATIC = "auto"
 KEYS = ("audio", "target", "instruction", "source", "region", "out")
@@ -53,12 +53,12 @@ class Job:
             )
         if self.region is not None and (self.part.start or self.part.end is not None):
             raise ValueError("a region keeps the rest of the file, start and end leave it out: give one of the two")
-        _ = self.wish, self.spans  # what cannot be read is complained about before the work
+        _ = self.spans  # what cannot be read is complained about before the work
 
     @property
     def wish(self) -> str | Instruction:
-        """The target, or the instruction as it was read."""
-        return self.target if self.target is not None else read_instruction(self.instruction or "")
+        """The target, or the instruction as it was said."""
+        return self.target if self.target is not None else Said(self.instruction or "")
 
     @property
     def spans(self) -> Spans | None:
@@ -90,6 +90,17 @@ class Job:
         """Return what a sidecar says of it."""
         known = {"source": self.file, "target": self.target, "instruction": self.instruction, "region": self.region}
         return {name: value for name, value in known.items() if value is not None}
+
+
+def check_readable(jobs: Sequence[Job]) -> None:
+    """See that the instructions can be read, which those who apply them to a caption must.
+
+    Raises:
+        ValueError: If one cannot.
+    """
+    for job in jobs:
+        if job.instruction is not None:
+            read_instruction(job.instruction)
 
 
 def read_spans(text: str) -> Spans:

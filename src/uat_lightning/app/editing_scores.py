@@ -19,6 +19,7 @@ OPERATIONS = ("add", "delete", "replace")
 NAMES = (
     "target_present",
     "untouched_kept",
+    "deleted_gone",
     "distance_to_target_db",
     "distance_to_source_db",
     "distortion_to_target_db",
@@ -28,12 +29,15 @@ NAMES = (
 def edit_all(
     parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int, batch_size: int, label: str
 ) -> list[Tensor]:
-    """Edit sources towards the target captions; edit i of the list draws from seed + i."""
+    """Edit sources towards the target captions, or by instruction where the method follows one.
+
+    Edit i of the list draws from seed + i.
+    """
     made: list[Tensor] = []
     for rows in batches([unseen.source for unseen in edits], batch_size, label):
         some = [edits[row] for row in rows]
-        sources, prompts = [unseen.source for unseen in some], [unseen.prompt for unseen in some]
-        made += task.run(parts, sources, prompts, seed, rows.start)
+        said = [unseen.instruction if task.method.follows_instructions else unseen.prompt for unseen in some]
+        made += task.run(parts, [unseen.source for unseen in some], said, seed, rows.start)
     return made
 
 
@@ -64,10 +68,11 @@ def target_reached(unseen: UnseenEdit, heard: Events) -> bool:
 
 
 def _row(unseen: UnseenEdit, result: Tensor, heard: Events, sample_rate: int) -> Scores:
-    untouched = unseen.before & unseen.after
+    untouched, deleted = unseen.before & unseen.after, unseen.before - unseen.after
     return {
         "target_present": float(target_reached(unseen, heard)),
         "untouched_kept": len(untouched & heard) / len(untouched) if untouched else nan,
+        "deleted_gone": float(not deleted & heard) if deleted else nan,
         "distance_to_target_db": distance(result, unseen.target, sample_rate),
         "distance_to_source_db": distance(result, unseen.source, sample_rate),
         "distortion_to_target_db": float(signal_distortion(result.mean(0), unseen.target.mean(0))),
@@ -75,6 +80,9 @@ def _row(unseen: UnseenEdit, result: Tensor, heard: Events, sample_rate: int) ->
 
 
 def _mean(rows: Sequence[Scores]) -> Scores:
-    """Average each score over the rows that have it: an edit of a single event leaves nothing untouched."""
+    """Average each score over the rows that have it.
+
+    An edit of a single event leaves nothing untouched, and an addition deletes nothing.
+    """
     values = {name: [row[name] for row in rows if row[name] == row[name]] for name in NAMES}
     return {"edits": len(rows), **{name: fmean(some) if some else nan for name, some in values.items()}}

@@ -91,6 +91,13 @@ def _tagger(tagger: ConvolutionalTagger, recipe: TaggerRecipe, file: Path, resul
     }
 
 
+def _instructed(editing: dict[str, Any]) -> dict[str, float | None]:
+    """Return the figures of a model that was trained on edits; none for others."""
+    every = editing.get("instructed", {}).get("all", {})
+    names = ("target_present", "untouched_kept", "deleted_gone")
+    return {f"instructed: {name.replace('_', ' ')}": every[name] for name in names if name in every}
+
+
 def _summary(record: dict[str, Any]) -> list[str]:
     captioning, generation, editing = (record["scores"][task] for task in ("captioning", "generation", "editing"))
     guided, plain_guidance = (generation[name]["all"]["event_f1"] for name in ("guided", "without_guidance"))
@@ -102,5 +109,6 @@ def _summary(record: dict[str, Any]) -> list[str]:
         "generated: event F1, without guidance": plain_guidance,
         **dict(zip(("true clips: event F1", "codec: event F1"), bounds, strict=True)),
         "edits: target present": editing["edited"]["all"]["target_present"],
+        **_instructed(editing),
     }
     return [f"{name:40}{'-' if value is None else f'{value:.3f}'}" for name, value in figures.items()]

@@ -123,8 +123,9 @@ def _cards(scores: dict[str, Any]) -> Iterable[dict[str, Any]]:
     for name, words in (("guided", "with guidance"), ("without_guidance", "without guidance")):
         value = generation[name]["all"]["event_f1"]
         yield _card("Sounds hold what was asked for", f"event F1, {words}", value, chance, codec)
+    trained = "instructed" if "instructed" in editing else "edited"
     value, idle, best = (
-        editing[name]["all"]["target_present"] for name in ("edited", "unedited_sources", "true_targets")
+        editing[name]["all"]["target_present"] for name in (trained, "unedited_sources", "true_targets")
     )
     yield _card("Edits reach their target", "share of edits", value, ("no edit", idle), ("true target", best))
 

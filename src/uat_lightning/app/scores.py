@@ -19,7 +19,7 @@ from uat_lightning.app import generation_scores as generation
 from uat_lightning.app.hearing import Ears, Events, event_scores
 from uat_lightning.app.unseen import UnseenClip, UnseenEdit
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
-from uat_lightning.sampling.editing import SDEdit
+from uat_lightning.sampling.editing import Instructed, SDEdit
 from uat_lightning.tasks import Edit, Generate, Parts
 
 
@@ -33,6 +33,7 @@ class Settings:
         guidance: Scale of classifier-free guidance.
         guidance_rescale: Share of its level that is taken back, 0 to 1.
         strength: Noise level from which edits start, 0 to 1.
+        instruction_guidance: Scale of guidance on instructions, of models that were trained on edits.
         curve: Other noise levels, tried on a quarter of the edits.
         batch_size: Rows at once.
     """
@@ -42,6 +43,7 @@ class Settings:
     guidance: float = 4.0
     guidance_rescale: float = 0.9
     strength: float = 0.8
+    instruction_guidance: float = 2.0
     curve: tuple[float, ...] = (0.5, 0.9)
     batch_size: int = 50
 
@@ -61,7 +63,8 @@ class Results:
         captions: The model's caption of each clip.
         generated: The model's sound for each clip's prompt, with guidance.
         heard: The events heard in it.
-        edited: The model's edit of each source, at the default strength.
+        edited: The model's edit of each source: by instruction where it was trained on edits, else at the default
+            strength.
         heard_edited: The events heard in it.
         scores: All scores by task.
         seconds: What each part took.
@@ -150,21 +153,25 @@ class Examination:
 
     def _edit(self, results: Results) -> None:
         edits = results.edits
-        results.edited = self._edited(edits, self.settings.strength)
+        results.edited = edited = self._edited(edits, self.settings.strength)
+        scores = {"edited": self._edit_scores(edits, edited)}
+        if self.parts.backbone.takes_source:
+            results.edited = self._instructed(edits)
+            scores["instructed"] = self._edit_scores(edits, results.edited)
         results.heard_edited = self.ears.hear(results.edited)
         results.scores["editing"] = {
-            "edited": self._edit_scores(edits, results.edited),
+            **scores,
             "unedited_sources": self._edit_scores(edits, [unseen.source for unseen in edits]),
             "true_targets": self._edit_scores(edits, [unseen.target for unseen in edits]),
-            "curve": self._curve(results),
+            "curve": self._curve(edits, edited),
         }
 
-    def _curve(self, results: Results) -> list[dict[str, float]]:
+    def _curve(self, edits: Sequence[UnseenEdit], edited: Sequence[Tensor]) -> list[dict[str, float]]:
         """Score several strengths on the quarter of the edits that come first in the split."""
-        first = set(sorted(unseen.index for unseen in results.edits)[: max(1, len(results.edits) // 4)])
-        few = [unseen for unseen in results.edits if unseen.index in first]
+        first = set(sorted(unseen.index for unseen in edits)[: max(1, len(edits) // 4)])
+        few = [unseen for unseen in edits if unseen.index in first]
         made = {strength: self._edited(few, strength) for strength in self.settings.curve}
-        known = zip(results.edits, results.edited, strict=True)
+        known = zip(edits, edited, strict=True)
         made[self.settings.strength] = [waveform for unseen, waveform in known if unseen.index in first]
         return [{"strength": level, **self._edit_scores(few, made[level])["all"]} for level in sorted(made)]
 
@@ -173,6 +180,12 @@ class Examination:
         task = Edit(SDEdit(strength), Euler(settings.steps), settings.way)
         label = f"Editing at strength {strength:g}"
         return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
+
+    def _instructed(self, edits: Sequence[UnseenEdit]) -> list[Tensor]:
+        settings = self.settings
+        guidance = RescaledGuidance(settings.instruction_guidance, rescale=settings.guidance_rescale)
+        task = Edit(Instructed(), Euler(settings.steps), guidance)
+        return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, "Editing by instruction")
 
     def _edit_scores(self, edits: Sequence[UnseenEdit], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:
         return editing.editing_scores(edits, waveforms, self.ears.hear(waveforms), self.parts.codec.sample_rate)

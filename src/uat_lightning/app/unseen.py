@@ -14,6 +14,7 @@ from uat_lightning.data.soundscapes import Clip, Edit, Soundscapes
 from uat_lightning.tasks import Parts
 
 SPLIT = "test"
+WORDINGS = 4  # of an instruction, of which the first that fits is used
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class UnseenEdit:
         target: True audio after the edit, (channels, samples).
         prompt: The first caption of the target that fits the model's canvas.
         heard: The first caption of the source that fits; empty where none does.
+        instruction: The first way to say the instruction that fits; empty where none does.
     """
 
     index: int
@@ -57,6 +59,7 @@ class UnseenEdit:
     target: Tensor
     prompt: str
     heard: str = ""
+    instruction: str = ""
 
     @property
     def before(self) -> frozenset[str]:
@@ -80,14 +83,19 @@ def unseen_clips(soundscapes: Soundscapes, parts: Parts, indices: range) -> list
 
 
 def unseen_edits(soundscapes: Soundscapes, parts: Parts, indices: range, split: str = SPLIT) -> list[UnseenEdit]:
-    """Return some edits of a split, the shortest first; those without a caption that fits the canvas are left out."""
+    """Return some edits of a split, the shortest first; those without a caption that fits the canvas are left out.
+
+    Where the model follows instructions, those without an instruction that fits are left out as well.
+    """
     found = []
     for index in _bar(indices, "Rendering edits"):
         edit = soundscapes.edit(split, index)
-        if prompt := _fitting(parts, edit.target.captions):
+        prompt = _fitting(parts, edit.target.captions)
+        said = _fitting(parts, soundscapes.instructions(split, index, WORDINGS)) or ""
+        if prompt and (said or not parts.backbone.takes_source):
             source, target = _waveform(edit.source, parts), _waveform(edit.target, parts)
             heard = _fitting(parts, edit.source.captions) or ""
-            found.append(UnseenEdit(index, edit, source, target, prompt, heard))
+            found.append(UnseenEdit(index, edit, source, target, prompt, heard, said))
     return sorted(found, key=lambda unseen: (unseen.source.shape[1], unseen.index))
 
 

@@ -20,6 +20,7 @@ MethodName = Literal[
     "Inpainting",
     "Variation",
     "Interpolation",
+    "Instructed",
 ]
 
 
@@ -47,14 +48,18 @@ def chosen_guidance(scale: float, rescale: float = 0.0) -> Guidance:
     return RescaledGuidance(scale, rescale=rescale) if rescale else Guidance(scale)
 
 
-def chosen_method(name: str, strength: float | None) -> EditingMethod:
-    """Return the editing method of a name, at its own strength where None is given.
+def chosen_method(name: str, strength: float | None, source_guidance: float | None = None) -> EditingMethod:
+    """Return the editing method of a name, with its own settings where None is given.
 
     Raises:
-        ValueError: If the strength is none.
+        ValueError: If the strength is none, or the method knows no guidance on the source.
     """
-    from uat_lightning.sampling import editing
+    from uat_lightning.sampling import Guidance, editing
 
-    kind = getattr(editing, name)
-    made: EditingMethod = kind() if strength is None else kind(strength=strength)
+    settings: dict[str, object] = {} if strength is None else {"strength": strength}
+    if source_guidance is not None:
+        if name not in ("Instructed", "FlowEdit"):
+            raise ValueError(f"{name} has no guidance on the source: take Instructed or FlowEdit, or leave it out")
+        settings["source_guidance"] = Guidance(source_guidance)
+    made: EditingMethod = getattr(editing, name)(**settings)
     return made

@@ -8,6 +8,7 @@ from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.paper import PaperBackbone
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.sight import Backwards, Sight, Whole
+from uat_lightning.backbone.source import SourceLatents, beside
 from uat_lightning.backbone.stable_audio import AudioXStart, DiffusersStart, StableAudioToolsStart
 from uat_lightning.backbone.timing import PrependedTiming, StableAudioTiming, Timing
 from uat_lightning.backbone.warm_start import WarmStart
@@ -27,10 +28,12 @@ __all__ = [
     "Prediction",
     "PrependedTiming",
     "Sight",
+    "SourceLatents",
     "StableAudioTiming",
     "StableAudioToolsStart",
     "TextPrediction",
     "Timing",
     "WarmStart",
     "Whole",
+    "beside",
 ]

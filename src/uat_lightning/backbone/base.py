@@ -24,12 +24,14 @@ class Backbone(Configurable, nn.Module, ABC):
         vocabulary_size: Token ids that the text logits cover.
         canvas: Longest text, in tokens.
         causal: Whether no token of a text reads a later one.
+        takes_source: Whether noisy latents may come with a source beside them, as ``backbone.beside`` puts it there.
     """
 
     latent_width: int
     vocabulary_size: int
     canvas: int
     causal: bool = False
+    takes_source: bool = False
 
     @abstractmethod
     def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:

@@ -18,6 +18,7 @@ from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.remembered import Remembered
 from uat_lightning.backbone.rotary import rotary_angles
 from uat_lightning.backbone.sight import Sight, Whole, side_by_side
+from uat_lightning.backbone.source import SourceLatents, entered
 from uat_lightning.backbone.stem import ConvolutionalStem
 from uat_lightning.backbone.stream import Memory
 from uat_lightning.types import Pair, Sequences
@@ -43,6 +44,7 @@ class DualStreamTransformer(Backbone):
         modulation_rank: Rank of the modulation by time, which is a third of the weights where None (full).
         sight: What a token reads of its own text; ``Whole`` where None. ``Backwards`` needs a coupling that isolates:
             audio that reads the text would tell earlier tokens of later ones.
+        source: Lets it see what the audio is to be an edit of; it takes no source where None.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class DualStreamTransformer(Backbone):
         stem_kernel: int = 0,
         modulation_rank: int | None = None,
         sight: Sight | None = None,
+        source: SourceLatents | None = None,
     ) -> None:
         super().__init__()
         if width % (2 * heads):
@@ -80,6 +83,8 @@ class DualStreamTransformer(Backbone):
         )
         self.audio_head, self.text_head = AudioHead(width, latent_width), TextHead(width, vocabulary_size)
         nn.init.normal_(self.text_in.weight, std=0.02 * width**0.5)
+        self.source_in = source.entrance(latent_width, width) if source else None
+        self.takes_source = source is not None
 
     def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
         """Predict velocity and words; shapes as in ``Backbone.forward``.
@@ -162,7 +167,7 @@ class DualStreamTransformer(Backbone):
         return rotary_angles(audio.values.shape[1], self.head_width, self.rotary_base, audio.values.device)
 
     def _hear(self, audio: Sequences) -> Tensor:
-        x: Tensor = self.audio_in(audio.values)
+        x = entered(audio.values, self.latent_width, self.audio_in, self.source_in)
         return x if self.audio_stem is None else self.audio_stem(x, audio.mask)
 
     def _embed(self, tokens: Tensor, first: int = 0) -> Tensor:

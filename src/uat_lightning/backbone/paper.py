@@ -11,6 +11,7 @@ from uat_lightning.backbone.feed_forward import start_at_zero
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.refiner import TextRefiner
 from uat_lightning.backbone.rotary import rotary_angles
+from uat_lightning.backbone.source import SourceLatents, entered
 from uat_lightning.backbone.text_block import CausalBlock, TextBlock
 from uat_lightning.backbone.timing import FourierTime, StableAudioTiming, Timing
 from uat_lightning.backbone.warm_start import WarmStart
@@ -44,6 +45,7 @@ class PaperBackbone(Backbone):
         frames_per_second: Latent frames per second of audio, which the timing is derived from.
         timing: Tells how long the audio is; Stable Audio Open's way where None.
         warm_start: A model to take the audio side's weights from; random weights where None.
+        source: Lets it see what the audio is to be an edit of; it takes no source where None.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class PaperBackbone(Backbone):
         frames_per_second: float = 44_100 / 2048,
         timing: Timing | None = None,
         warm_start: WarmStart | None = None,
+        source: SourceLatents | None = None,
     ) -> None:
         super().__init__()
         _check_heads(width, heads, key_value_heads, encoder.width, text_heads)
@@ -88,13 +91,15 @@ class PaperBackbone(Backbone):
         )
         self.refiner = TextRefiner(text_width, text_heads, hidden.text, refiner_depth)
         self.vocabulary = nn.Linear(text_width, vocabulary_size)
+        self.source_in = source.entrance(latent_width, width) if source else None
+        self.takes_source = source is not None
         if warm_start is not None:
             warm_start.load(self)
             self.init_args["warm_start"] = None  # a saved model has the weights
 
     def inherited(self) -> set[str]:
         """Return the names of the weights that a warm start brings: those of the audio side."""
-        new = ["encoder.", "refiner.", "vocabulary.", *([] if self.timing.inherited else ["timing."])]
+        new = ["encoder.", "refiner.", "vocabulary.", "source_in.", *([] if self.timing.inherited else ["timing."])]
         names = (name for name in self.state_dict() if not name.startswith(tuple(new)))
         return {name for name in names if not (name.startswith("blocks.") and name.split(".")[2] == "text")}
 
@@ -119,7 +124,12 @@ class PaperBackbone(Backbone):
 
     def _begin(self, latents: Tensor, told: Tensor) -> Tensor:
         """Return audio states (rows, 1 + frames, width): what the stream is told, then the latents."""
-        return torch.cat([told[:, None], self.enter(latents + self.latents_in(latents))], dim=1)
+        states = entered(latents, self.latent_width, self._enter, self.source_in)
+        return torch.cat([told[:, None], states], dim=1)
+
+    def _enter(self, latents: Tensor) -> Tensor:
+        states: Tensor = self.enter(latents + self.latents_in(latents))
+        return states
 
     def _end(self, z: Tensor) -> Tensor:
         velocity = self.leave(z[:, 1:])

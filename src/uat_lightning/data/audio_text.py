@@ -42,10 +42,13 @@ class Share:
         """See that the weights are weights.
 
         Raises:
-            ValueError: If one is below 0.
+            ValueError: If one is below 0, or edits were to teach captioning.
         """
         if self.generation < 0 or self.captioning < 0:
             raise ValueError(f"weights of a corpus are 0 or more, got {self.generation} and {self.captioning}")
+        if self.captioning and self.corpus.holds_edits:
+            name = type(self.corpus).__name__
+            raise ValueError(f"the instructions of {name} are no captions of what is heard: give it captioning: 0")
 
 
 class AudioTextDataModule(PlannedDataModule):

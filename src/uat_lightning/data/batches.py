@@ -56,7 +56,14 @@ class PlannedBatches(Dataset[Batch]):
 
     def _batch(self, rows: Rows) -> Batch:
         clean = self.store.pairs(rows.clips, rows.choices, rows.crops, self.canvas, self.pad_id, self.longest)
-        return Batch(clean, torch.from_numpy(rows.generation.copy()), self._further(rows))
+        generation = torch.from_numpy(rows.generation.copy())
+        return Batch(clean, generation, self._further(rows), sources=self._sources(rows))
+
+    def _sources(self, rows: Rows) -> Sequences | None:
+        """Return what the generation rows are edits of."""
+        if not self.store.holds_edits:
+            return None
+        return self.store.sources_of(rows.clips[rows.generation], rows.crops[rows.generation], self.longest)
 
     def _further(self, rows: Rows) -> Sequences | None:
         """Return the captioning rows' other captions; where a clip has too few, they come round again."""
@@ -69,7 +76,7 @@ class PlannedBatches(Dataset[Batch]):
 
 
 class WholeSplit(PlannedBatches):
-    """Every clip once, in order, in both directions, with its first caption.
+    """Every clip once, in order, in both directions, with its first caption; an edit for generation alone.
 
     The ranks share out the clips of a batch, so that each row's two directions stay together; the last batch may leave
     a rank without rows.
@@ -88,7 +95,8 @@ class WholeSplit(PlannedBatches):
         """Return this rank's rows of a batch."""
         first = step * self.clips_per_batch
         everywhere = np.arange(first, min(first + self.clips_per_batch, len(self.store)))
-        return self._batch(_both_directions(everywhere[self.rank :: self.world_size]))
+        here = everywhere[self.rank :: self.world_size]
+        return self._batch(_each_direction(here, self.store.edits(here)))
 
 
 class PlannedLoader(DataLoader[Batch]):
@@ -125,7 +133,10 @@ class RemainingSteps(Sampler[int]):
         return iter(range(done, (done // self.per_epoch + 1) * self.per_epoch))
 
 
-def _both_directions(clips: NDArray[np.int64]) -> Rows:
-    rows = np.repeat(clips, 2)
+def _each_direction(clips: NDArray[np.int64], edits: NDArray[np.bool_]) -> Rows:
+    """Return rows of both directions, but no captioning row of an edit: its instruction is no caption."""
+    generation = np.tile([True, False], len(clips))
+    kept = generation | ~np.repeat(edits, 2)
+    rows = np.repeat(clips, 2)[kept]
     first = np.zeros(len(rows))
-    return Rows(rows, np.zeros_like(rows), first, first, np.tile([True, False], len(clips)))
+    return Rows(rows, np.zeros_like(rows), first, first, generation[kept])

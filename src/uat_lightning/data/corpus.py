@@ -13,7 +13,13 @@ from uat_lightning.data.source import Source
 
 
 class Corpus(ABC):
-    """Captioned clips in splits."""
+    """Captioned clips in splits.
+
+    Attributes:
+        holds_edits: Whether the clips are edits of others, with instructions for captions.
+    """
+
+    holds_edits: bool = False
 
     @property
     @abstractmethod

@@ -11,8 +11,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from einops import rearrange
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -106,8 +108,19 @@ def _encode_some(clips: list[CaptionedAudio], codec: Codec, tokenizer: Tokenizer
     canvas = tokenizer.encode([caption for clip in clips for caption in clip.captions])
     tokens = iter([row[:length].numpy() for row, length in zip(canvas.values, canvas.lengths.tolist(), strict=True)])
     # One by one: padding would cost memory, and reach back into the last frames of a codec with a wide view.
-    latents = [codec.encode(torch.from_numpy(clip.waveform)[None])[0].numpy() for clip in clips]
-    return [EncodedClip(rows, [next(tokens) for _ in clip.captions]) for clip, rows in zip(clips, latents, strict=True)]
+    return [
+        EncodedClip(
+            _latents(clip.waveform, codec),
+            [next(tokens) for _ in clip.captions],
+            None if clip.source is None else _latents(clip.source, codec),
+        )
+        for clip in clips
+    ]
+
+
+def _latents(waveform: NDArray[np.float32], codec: Codec) -> NDArray[np.float32]:
+    latents: NDArray[np.float32] = codec.encode(torch.from_numpy(waveform)[None])[0].numpy()
+    return latents
 
 
 def fit_parts(sources: Sequence[tuple[Source, int]], codec: Codec, tokenizer: Tokenizer, workers: int) -> None:

@@ -21,6 +21,7 @@ from uat_lightning.data.corpus import Corpus, ListedCorpus
 from uat_lightning.data.coverage import Coverage
 from uat_lightning.data.identity import key, keys_of_file
 from uat_lightning.data.manifest import Entry
+from uat_lightning.data.mixed_edits import MixedEdits
 
 log = logging.getLogger(__name__)
 Keys = frozenset[str]
@@ -67,12 +68,18 @@ def screen(corpora: Sequence[Corpus], evaluation: EvaluationClips | None = None)
     """Return the corpora without the clips that any of them, or ``evaluation``, keeps for validation and test.
 
     Args:
-        corpora: All that is trained on together. Those whose files are not listed come back as they are.
+        corpora: All that is trained on together. Those whose files are not listed come back as they are; edits are made
+            of the clips that are left.
         evaluation: Further evaluation clips.
     """
-    listed = [corpus for corpus in corpora if isinstance(corpus, ListedCorpus)]
+    clips = [corpus.corpus if isinstance(corpus, MixedEdits) else corpus for corpus in corpora]
+    listed = [corpus for corpus in clips if isinstance(corpus, ListedCorpus)]
     screened = {id(corpus): Screened(corpus, listed, evaluation) for corpus in listed}
-    return [screened.get(id(corpus), corpus) for corpus in corpora]
+    left = [screened.get(id(corpus), corpus) for corpus in clips]
+    return [
+        corpus.over(kept) if isinstance(corpus, MixedEdits) else kept
+        for corpus, kept in zip(corpora, left, strict=True)
+    ]
 
 
 class Screened(ListedCorpus):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from uat_lightning.codec import Codec
@@ -27,6 +28,21 @@ def check_parts(backbone: object, codec: Codec, tokenizer: Tokenizer) -> None:
         has = getattr(backbone, name, value)
         if has != value:
             raise ValueError(f"the backbone's {name} is {has}, the data's is {value}: make them agree in the config")
+
+
+def check_edits(backbone: object, names: Sequence[str]) -> None:
+    """See that a backbone takes the sources of edits, where there are any.
+
+    Args:
+        backbone: The backbone; what is none is not asked.
+        names: The corpora that hold edits.
+
+    Raises:
+        ValueError: With their names, where it does not.
+    """
+    if names and not getattr(backbone, "takes_source", True):
+        remedy = "give it source: {class_path: uat_lightning.backbone.SourceLatents}, or leave them out"
+        raise ValueError(f"{', '.join(names)} hold edits, and the backbone takes no source: {remedy}")
 
 
 def check_trainer(trainer: Trainer, batch_size: int, lanes: int) -> None:

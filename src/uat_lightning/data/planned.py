@@ -17,7 +17,7 @@ from uat_lightning.data.batches import PlannedBatches, PlannedLoader, RemainingS
 from uat_lightning.data.buckets import Buckets
 from uat_lightning.data.encode import fingerprint
 from uat_lightning.data.mixture import Pool
-from uat_lightning.data.parts import check_parts, check_trainer
+from uat_lightning.data.parts import check_edits, check_parts, check_trainer
 from uat_lightning.data.plan import Plan, changes, rows_of_directions
 from uat_lightning.data.store import JoinedStore, Store
 from uat_lightning.text import Tokenizer
@@ -99,15 +99,21 @@ class PlannedDataModule(LightningDataModule):
         """Open the stores on every rank, and see that the parts fit each other.
 
         Raises:
-            ValueError: If the backbone does not fit the codec or the tokenizer, the batch does not divide, or the
-                Trainer would put a sampler of its own in the plan's place.
+            ValueError: If the backbone does not fit the codec, the tokenizer or edits, the batch does not divide, or
+                the Trainer would put a sampler of its own in the plan's place.
         """
         self._served, self._resumed = self.stores(), 0
         for remembered in ("_stores", "_train_plan"):
             self.__dict__.pop(remembered, None)
         if self.trainer is not None:
-            check_parts(getattr(self.trainer.lightning_module, "backbone", None), self.codec, self.tokenizer)
+            backbone = getattr(self.trainer.lightning_module, "backbone", None)
+            check_parts(backbone, self.codec, self.tokenizer)
+            check_edits(backbone, self._edits())
             check_trainer(self.trainer, self.batch_size, self.lanes)
+
+    def _edits(self) -> list[str]:
+        sources = [source for served in self._served.values() for source in served.items()]
+        return list(dict.fromkeys(name for name, weighted in sources if weighted.store.holds_edits))
 
     @property
     def position(self) -> int:

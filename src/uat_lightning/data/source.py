@@ -16,12 +16,23 @@ class CaptionedAudio:
     Args:
         uid: A name that no other clip has.
         waveform: Audio in [-1, 1], float32 of shape (channels, samples).
-        captions: All captions of the clip, at least one.
+        captions: All captions of the clip, at least one; instructions where it is an edit.
+        source: What the clip is an edit of, of the same shape; None where it is none.
+
+    Raises:
+        ValueError: If a source is longer or shorter than the clip, or has other channels.
     """
 
     uid: str
     waveform: NDArray[np.float32]
     captions: tuple[str, ...]
+    source: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        """See that an edit lines up with its source."""
+        if self.source is not None and self.source.shape != self.waveform.shape:
+            both = f"{self.waveform.shape}, of something of shape {self.source.shape}"
+            raise ValueError(f"{self.uid} is an edit of shape {both}: both must be alike")
 
 
 class Source(ABC):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from uat_lightning.types import Pair, Sequences
 
 ARRAYS = ("latents", "frame_offsets", "tokens", "token_offsets", "caption_offsets")
+SOURCES = "sources"  # the array that only edits have
 HALF_MAX = float(np.finfo(np.float16).max)
 
 
@@ -28,10 +29,12 @@ class EncodedClip:
     Args:
         latents: float32 (frames, channels).
         captions: Token ids of every caption, the end included, int64 (tokens,) each.
+        source: Latents that the clip is an edit of, of the same shape; None where it is none.
     """
 
     latents: NDArray[np.float32]
     captions: list[NDArray[np.int64]]
+    source: NDArray[np.float32] | None = None
 
 
 class Store(ABC):
@@ -50,6 +53,25 @@ class Store(ABC):
     def shard_offsets(self) -> NDArray[np.int64]:
         """First clip of each shard, and the total, int64 (shards + 1,); one shard where all clips are near."""
         return np.array([0, len(self)])
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """Latent channels."""
+
+    @property
+    def holds_edits(self) -> bool:
+        """Whether some of the clips are edits of others, with instructions for captions; none by default."""
+        return False
+
+    def edits(self, clips: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which clips are edits, bool (rows,)."""
+        return np.full(len(clips), self.holds_edits)
+
+    def sources_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
+        """Gather what clips are edits of, cut as ``latents_of`` cuts them; of length 0 for those that are none."""
+        none = torch.zeros(len(clips), dtype=torch.int64)
+        return Sequences(torch.zeros(len(clips), 1, self.channels), none)
 
     @abstractmethod
     def latents_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
@@ -97,6 +119,7 @@ class LatentStore(Store):
         tokens: All token ids, int64 (total tokens,).
         token_offsets: First token of each caption, and the total, int64 (captions + 1,).
         caption_offsets: First caption of each clip, and the total, int64 (clips + 1,).
+        sources: What all frames are edits of, shaped as the latents; None where the clips are no edits.
     """
 
     latents: NDArray[np.float16]
@@ -104,6 +127,7 @@ class LatentStore(Store):
     tokens: NDArray[np.int64]
     token_offsets: NDArray[np.int64]
     caption_offsets: NDArray[np.int64]
+    sources: NDArray[np.float16] | None = None
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -114,14 +138,27 @@ class LatentStore(Store):
         """Latent frames of each clip."""
         return np.diff(self.frame_offsets)
 
+    @property
+    def channels(self) -> int:
+        """Latent channels."""
+        return int(self.latents.shape[1])
+
+    @property
+    def holds_edits(self) -> bool:
+        """Whether the clips are edits."""
+        return self.sources is not None
+
     @classmethod
     def pack(cls, clips: Iterable[EncodedClip]) -> LatentStore:
         """Pack encoded clips end to end.
 
         Raises:
-            ValueError: If a latent is beyond half precision.
+            ValueError: If a latent is beyond half precision, or some clips are edits and others are not.
         """
         clips = list(clips)
+        sources = [clip.source for clip in clips if clip.source is not None]
+        if len(sources) not in (0, len(clips)):
+            raise ValueError(f"{len(sources)} of {len(clips)} clips are edits: keep them and others in two corpora")
         captions = [caption for clip in clips for caption in clip.captions]
         return cls(
             np.concatenate([halved(clip.latents) for clip in clips]),
@@ -129,26 +166,39 @@ class LatentStore(Store):
             np.concatenate(captions),
             _offsets([len(caption) for caption in captions]),
             _offsets([len(clip.captions) for clip in clips]),
+            np.concatenate([halved(source) for source in sources]) if sources else None,
         )
 
     def save(self, folder: Path) -> None:
         """Write one ``.npy`` file per array into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ARRAYS:
+        for name in ARRAYS if self.sources is None else (*ARRAYS, SOURCES):
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
 
     @classmethod
     def open(cls, folder: Path) -> LatentStore:
         """Map a saved store into memory."""
-        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS))
+        names = (*ARRAYS, SOURCES) if (folder / f"{SOURCES}.npy").exists() else ARRAYS
+        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names))
 
     def latents_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
         """Gather the latents of clips; see ``Store``."""
+        return self._frames_of(self.latents, clips, crops, longest)
+
+    def sources_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
+        """Gather what clips are edits of; see ``Store``."""
+        if self.sources is None:
+            return super().sources_of(clips, crops, longest)
+        return self._frames_of(self.sources, clips, crops, longest)
+
+    def _frames_of(
+        self, flat: NDArray[np.float16], clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None
+    ) -> Sequences:
         starts, lengths = _spans(self.frame_offsets, clips)
         if longest is not None:
             starts = starts + (((lengths - longest).clip(min=0) + 1) * crops).astype(np.int64)
             lengths = lengths.clip(max=longest)
-        kept = _gather(self.latents, starts, lengths, int(lengths.max(initial=1)), 0)
+        kept = _gather(flat, starts, lengths, int(lengths.max(initial=1)), 0)
         return Sequences(kept.values.float(), kept.lengths)
 
     def captions_of(
@@ -179,9 +229,27 @@ class JoinedStore(Store):
         """Latent frames of each clip."""
         return np.concatenate([store.frames for store in self.stores])
 
+    @property
+    def channels(self) -> int:
+        """Latent channels."""
+        return self.stores[0].channels
+
+    @property
+    def holds_edits(self) -> bool:
+        """Whether the clips of some store are edits."""
+        return any(store.holds_edits for store in self.stores)
+
+    def edits(self, clips: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which clips are edits, bool (rows,)."""
+        return np.array([store.holds_edits for store in self.stores])[self._owners(clips)]
+
     def latents_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
         """Gather the latents of clips; see ``Store``."""
         return self._gathered(clips, lambda store, here, rows: store.latents_of(here, crops[rows], longest))
+
+    def sources_of(self, clips: NDArray[np.int64], crops: NDArray[np.float64], longest: int | None = None) -> Sequences:
+        """Gather what clips are edits of; see ``Store``."""
+        return self._gathered(clips, lambda store, here, rows: store.sources_of(here, crops[rows], longest))
 
     def captions_of(
         self, clips: NDArray[np.int64], choices: NDArray[np.float64], canvas: int, padding: int
@@ -189,13 +257,16 @@ class JoinedStore(Store):
         """Gather one caption of each clip; see ``Store``."""
         return self._gathered(clips, lambda store, here, rows: store.captions_of(here, choices[rows], canvas, padding))
 
+    def _owners(self, clips: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(self.offsets, clips, side="right") - 1
+
     def _gathered(
         self,
         clips: NDArray[np.int64],
         gather: Callable[[Store, NDArray[np.int64], NDArray[np.int64]], Sequences],
     ) -> Sequences:
         """Ask every store that has rows for all of its own at once, and put the rows back into their order."""
-        owners = np.searchsorted(self.offsets, clips, side="right") - 1
+        owners = self._owners(clips)
         asked = np.unique(owners) if len(owners) else np.zeros(1, np.int64)
         rows = [np.flatnonzero(owners == owner) for owner in asked]
         parts = [

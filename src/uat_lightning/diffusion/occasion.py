@@ -19,6 +19,7 @@ class Occasion:
         rank: This process among all.
         ranks: Number of processes.
         lengths: Valid positions of the rows' audio and text, (rows,) each, where they are known.
+        edits: Which rows are edits of a source, bool (rows,); no row may be one where None.
     """
 
     step: int = 0
@@ -26,6 +27,7 @@ class Occasion:
     rank: int = 0
     ranks: int = 1
     lengths: Pair[Tensor] | None = None
+    edits: Tensor | None = None
 
 
 ANYWHERE = Occasion()

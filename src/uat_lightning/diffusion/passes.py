@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from uat_lightning.backbone import Backbone
+from uat_lightning.backbone import Backbone, beside
 from uat_lightning.configurable import Configurable
 from uat_lightning.diffusion.base import Objective
 from uat_lightning.diffusion.occasion import Occasion
-from uat_lightning.diffusion.square import SquareSampler
+from uat_lightning.diffusion.square import Draw, SquareSampler
 from uat_lightning.tensors import mean_where
 from uat_lightning.types import Batch, Pair, Sequences
 
@@ -50,9 +50,10 @@ class OnePass(Passes):
     ) -> Pair[Tensor]:
         """Score every row on both sides, and count the side that it learns."""
         clean, generation = _each_caption(batch)
-        draw = square.draw(generation, _seen(occasion, clean))
+        draw = square.draw(generation, _seen(occasion, clean, batch))
         corrupted = [o.corrupt(rows, t) for o, rows, t in zip(objectives, clean, draw.t, strict=True)]
-        predicted = backbone(Pair(*(side.noisy for side in corrupted)), draw.t)
+        audio, text = (side.noisy for side in corrupted)
+        predicted = backbone(Pair(_edited(backbone, audio, batch, draw), text), draw.t)
         per_row = [o.loss(p, c) for o, p, c in zip(objectives, predicted, corrupted, strict=True)]
         return Pair(*(mean_where(row, learn) for row, learn in zip(per_row, draw.learn, strict=True)))
 
@@ -78,10 +79,10 @@ class PassPerDirection(Passes):
     ) -> Pair[Tensor]:
         """Draw noise levels for all rows and captions together, then take one direction after the other."""
         count, (clean, generation) = batch.generation_rows, _each_caption(batch)
-        t = square.draw(generation, _seen(occasion, clean)).t
+        draw = square.draw(generation, _seen(occasion, clean, batch))
         rows, captions = slice(count), slice(count, None)
-        audio = _generation_loss(backbone, objectives, _take(clean, rows), Pair(t.audio[rows], t.text[rows]))
-        at = Pair(t.audio[captions], t.text[captions])
+        audio = _generation_loss(backbone, objectives, _take(clean, rows), batch, draw)
+        at = Pair(draw.t.audio[captions], draw.t.text[captions])
         return Pair(audio, _captioning_loss(backbone, objectives, _take(clean, captions), at, batch.captions))
 
 
@@ -93,16 +94,38 @@ def _each_caption(batch: Batch) -> tuple[Pair[Sequences], Tensor]:
     return Pair(audio.followed_by(heard.repeat(batch.captions)), clean.text), places < count
 
 
-def _seen(occasion: Occasion, clean: Pair[Sequences]) -> Occasion:
-    return replace(occasion, lengths=Pair(clean.audio.lengths, clean.text.lengths))
+def _seen(occasion: Occasion, clean: Pair[Sequences], batch: Batch) -> Occasion:
+    edits = None
+    if batch.sources is not None:
+        missing = len(clean.text) - len(batch.sources)
+        edits = nn.functional.pad(batch.sources.lengths > 0, (0, missing))
+    return replace(occasion, lengths=Pair(clean.audio.lengths, clean.text.lengths), edits=edits)
+
+
+def _edited(backbone: Backbone, noisy: Sequences, batch: Batch, draw: Draw) -> Sequences:
+    """Return noisy latents, the generation rows first, with what they are edits of beside them.
+
+    Raises:
+        ValueError: If the backbone takes no source.
+    """
+    if batch.sources is None:
+        return noisy
+    if not backbone.takes_source:
+        raise ValueError(f"the batch holds edits, and {type(backbone).__name__} takes no source: give it SourceLatents")
+    values, missing = batch.sources.values, len(noisy) - len(batch.sources)
+    none = Sequences(values.new_zeros(missing, *values.shape[1:]), batch.sources.lengths.new_zeros(missing))
+    seen = None if draw.source is None else draw.source[: len(noisy)]
+    return beside(noisy, batch.sources.followed_by(none), seen)
 
 
 def _generation_loss(
-    backbone: Backbone, objectives: Pair[Objective], clean: Pair[Sequences], t: Pair[Tensor]
+    backbone: Backbone, objectives: Pair[Objective], clean: Pair[Sequences], batch: Batch, draw: Draw
 ) -> Tensor:
+    t = Pair(*(side[: len(clean.audio)] for side in draw.t))
     text = objectives.text.corrupt(clean.text, t.text).noisy
     corrupted = objectives.audio.corrupt(clean.audio, t.audio)
-    velocity = backbone.given_text(text, t.text)(corrupted.noisy, t.audio)
+    noisy = _edited(backbone, corrupted.noisy, batch, draw)
+    velocity = backbone.given_text(text, t.text)(noisy, t.audio)
     return _mean(objectives.audio.loss(velocity, corrupted))
 
 

@@ -25,10 +25,12 @@ class Draw:
     Args:
         t: Noise levels of audio and text, (rows,) each.
         learn: True where the row's audio, or its text, counts in the loss, bool (rows,) each.
+        source: True where an edit sees its source, bool (rows,); every edit does where None.
     """
 
     t: Pair[Tensor]
     learn: Pair[Tensor]
+    source: Tensor | None = None
 
 
 class SquareSampler(Configurable, ABC):
@@ -46,7 +48,7 @@ class SquareSampler(Configurable, ABC):
 
         Args:
             generation: Which way each row teaches.
-            occasion: Step, rank and lengths of the rows.
+            occasion: Step, rank and lengths of the rows, and which are edits.
         """
 
 
@@ -58,25 +60,41 @@ class Conditional(SquareSampler):
         text: Noise levels of the text where it is learned.
         drop_text: How often generation rows lose their text, 0 to 1; guidance needs it.
         drop_audio: How often captioning rows lose their audio, 0 to 1.
+        drop_source: How often edits lose their source, and their instruction with it: they are then sounds under no
+            condition, which guidance on the source leads away from. 0 to 1.
     """
 
     conditional = True
 
-    def __init__(self, audio: TimeSampler, text: TimeSampler, drop_text: float = 0.1, drop_audio: float = 0.1) -> None:
+    def __init__(
+        self,
+        audio: TimeSampler,
+        text: TimeSampler,
+        drop_text: float = 0.1,
+        drop_audio: float = 0.1,
+        drop_source: float = 0.05,
+    ) -> None:
         self.audio, self.text, self.drop_text, self.drop_audio = audio, text, drop_text, drop_audio
+        self.drop_source = drop_source
 
     def draw(self, generation: Tensor, occasion: Occasion = ANYWHERE) -> Draw:
         """Draw noise levels for the learned side; the condition is at 0, or at 1 where it is dropped."""
         count, device = len(generation), generation.device
         dropped = torch.rand(count, device=device) < torch.where(generation, self.drop_text, self.drop_audio)
+        source = None
+        if occasion.edits is not None:
+            source = torch.rand(count, device=device) >= self.drop_source
+            dropped |= occasion.edits & ~source
         condition = dropped.float()
         audio = torch.where(generation, self.audio.among(generation, occasion), condition)
         text = torch.where(generation, condition, self.text.among(~generation, occasion))
-        return Draw(Pair(audio, text), Pair(generation, ~generation))
+        return Draw(Pair(audio, text), Pair(generation, ~generation), source)
 
 
 class Everywhere(SquareSampler):
     """Conditional rows, and rows where both modalities are noisy and learned, each at a level of its own.
+
+    An edit stays conditional: its instruction is not what is heard.
 
     Args:
         usual: Draws the other rows, and the levels of both modalities where either is learned.
@@ -92,6 +110,8 @@ class Everywhere(SquareSampler):
         """Draw noise levels for one side of most rows, and for both sides of some."""
         usual, rows = self.usual.draw(generation, occasion), torch.ones_like(generation)
         both = torch.rand(len(generation), device=generation.device) < self.joint
+        if occasion.edits is not None:
+            both &= ~occasion.edits
         levels = (side.among(rows, occasion) for side in (self.usual.audio, self.usual.text))
         t = Pair(*(torch.where(both, level, old) for level, old in zip(levels, usual.t, strict=True)))
-        return Draw(t, Pair(*(both | old for old in usual.learn)))
+        return Draw(t, Pair(*(both | old for old in usual.learn)), usual.source)

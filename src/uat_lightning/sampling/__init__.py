@@ -7,6 +7,7 @@ from uat_lightning.sampling.confidence_order import ConfidenceOrder
 from uat_lightning.sampling.confidence_threshold import ConfidenceThreshold
 from uat_lightning.sampling.dpm import DPMSolver2M, DPMSolver3MSDE
 from uat_lightning.sampling.draft import Draft
+from uat_lightning.sampling.dual_guidance import DualGuidance, EditVelocity
 from uat_lightning.sampling.entropy_bound import EntropyBound
 from uat_lightning.sampling.evaluations import Evaluations, Logits, RowLogits
 from uat_lightning.sampling.first_hitting import FirstHitting
@@ -49,6 +50,8 @@ __all__ = [
     "DPMSolver2M",
     "DPMSolver3MSDE",
     "Draft",
+    "DualGuidance",
+    "EditVelocity",
     "EntropyBound",
     "Euler",
     "Evaluations",

@@ -89,6 +89,8 @@ class ChosenGenerate:
 class ChosenEdit:
     """Edits each source several times and keeps the result that deserves its text most in the model's own opinion.
 
+    Where a method follows instructions, the text is the caption that follows from one, as other methods read it.
+
     Args:
         edit: How to edit; as ``Edit()`` where None.
         score: How the model judges; log p(text | audio) where None.
@@ -103,17 +105,27 @@ class ChosenEdit:
         made = [self.task.edit(parts, sources, seed + STRIDE * number, first) for number in range(self.candidates)]
         if self.candidates == 1 or not sources:
             return made[0]
-        best = torch.stack([self._scores(parts, results, seed) for results in made]).argmax(0)
+        judged = self._judged(parts, sources, made, seed, first)
+        best = torch.stack([self._scores(parts, *each, seed) for each in judged]).argmax(0)
         return [made[number][row] for row, number in enumerate(best.tolist())]
 
-    def _scores(self, parts: Parts, results: Sequence[Edited], seed: int) -> Tensor:
+    def _judged(
+        self, parts: Parts, sources: Sequence[Source], made: Sequence[Sequence[Edited]], seed: int, first: int
+    ) -> list[tuple[Sequence[Edited], list[list[str]]]]:
+        """Return the results of each candidate, and the captions that they are to deserve."""
+        if not self.task.method.follows_instructions:
+            return [(results, [result.targets for result in results]) for results in made]
+        captions = self.task.captions(parts, sources, seed, first)
+        return [(results, captions) for results in made]
+
+    def _scores(self, parts: Parts, results: Sequence[Edited], captions: list[list[str]], seed: int) -> Tensor:
         """Return the mean score over the windows of each result, (rows,)."""
         audio = parts.listen([result.audio for result in results])
         windows = self.task.windows(parts, audio.lengths)
         # Not parts.read: where an instruction changes nothing, the text is what the model wrote, be it empty.
-        said = parts.tokenizer.encode([text for result in results for text in result.targets]).to(parts.device)
+        said = parts.tokenizer.encode([text for texts in captions for text in texts]).to(parts.device)
         scores = self.score.of_latents(parts, windows.cut(audio.values), said, seed)
-        return torch.stack([row.mean() for row in torch.split(scores, [len(result.targets) for result in results])])
+        return torch.stack([row.mean() for row in torch.split(scores, [len(texts) for texts in captions])])
 
 
 def _checked(candidates: int) -> int:

@@ -18,7 +18,7 @@ from uat_lightning.tasks.generate import check_negative
 from uat_lightning.tasks.model_flow import ModelFlow
 from uat_lightning.tasks.region import Region, SoftMask, pasted
 from uat_lightning.tasks.rendering import ChangedBins, Rendering
-from uat_lightning.tasks.texts import Texts
+from uat_lightning.tasks.texts import SaidTexts, Texts
 from uat_lightning.text import Instruction
 from uat_lightning.types import Sequences
 
@@ -129,12 +129,14 @@ class Edit:
     @torch.no_grad()
     def edit(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[Edited]:
         """Return the edit of each source, and how it came about; seeds as in ``run``."""
+        self.method.check(parts.backbone)
         if not sources:
             return []
         if whole := [source.target for source in sources if isinstance(source.target, str)]:
             parts.read(whole)
         audio = parts.listen([source.audio for source in sources])
-        flow = self._flow(parts, audio, sources, seed, first)
+        kind = SaidTexts if self.method.follows_instructions else Texts
+        flow = self._flow(parts, audio, sources, seed, first, kind)
         _check_wishes(flow)
         regions = self._regions(audio, flow, sources, _noise(parts, audio, seed, first))
         mask, noise = _mask(parts, regions, audio), _noise(parts, audio, seed, first)
@@ -153,14 +155,37 @@ class Edit:
             longest = min(longest, max(1, round(self.window * parts.codec.frames_per_second)))
         return Windows.over(lengths, longest, int(OVERLAP * longest))
 
-    def _flow(self, parts: Parts, audio: Sequences, sources: Sequence[Source], seed: int, first: int) -> ModelFlow:
+    def captions(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[list[str]]:
+        """Return what is to be heard in each window of each source, as a caption; seeds as in ``run``.
+
+        Raises:
+            ValueError: If an instruction cannot be read, or names nothing that is heard.
+        """
+        audio = parts.listen([source.audio for source in sources])
+        flow = self._flow(parts, audio, sources, seed, first, Texts)
+        _check_wishes(flow)
+        texts = zip(flow.windows.rows.tolist(), flow.texts.targets, strict=True)
+        found: list[list[str]] = [[] for _ in sources]
+        for row, text in texts:
+            found[row].append(text)
+        return found
+
+    def _flow(
+        self,
+        parts: Parts,
+        audio: Sequences,
+        sources: Sequence[Source],
+        seed: int,
+        first: int,
+        kind: type[Texts],
+    ) -> ModelFlow:
         windows = self.windows(parts, audio.lengths)
         rows = windows.rows.tolist()
         counts = [rows.count(row) for row in range(len(sources))]
         numbers = [first + row + place for row, count in enumerate(counts) for place in range(count)]
         said = [text for source, count in zip(sources, counts, strict=True) for text in _each(source.text, count)]
         wishes = [wish for source, count in zip(sources, counts, strict=True) for wish in _each(source.target, count)]
-        texts = Texts(parts, windows.cut(audio.values), numbers, said, wishes, self.caption, seed)
+        texts = kind(parts, windows.cut(audio.values), numbers, said, wishes, self.caption, seed)
         return ModelFlow(windows, texts, self.guidance, self.negative)
 
     def _regions(

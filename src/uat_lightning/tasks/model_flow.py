@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from uat_lightning.diffusion import RectifiedFlow, same_level
-from uat_lightning.sampling import Guidance, Windows
+from uat_lightning.sampling import DualGuidance, Guidance, Windows
 from uat_lightning.sampling.editing import TextFlow
 from uat_lightning.sampling.solvers import Velocity
 from uat_lightning.tasks.texts import Texts
-from uat_lightning.tasks.velocity import text_velocity
+from uat_lightning.tasks.velocity import edit_velocity, text_velocity
 
 
 @dataclass
@@ -62,6 +62,11 @@ class ModelFlow(TextFlow):
         """Return the velocity under the target's texts."""
         return self._under(self.texts.targets, guidance)
 
+    def beside_source(self, guidance: DualGuidance) -> Velocity:
+        """Return the velocity under the target's texts and beside the windows of the source."""
+        velocity = edit_velocity(self.texts.parts, self.texts.audio, self.texts.targets, guidance, self.negative)
+        return self._counted(velocity)
+
     def level(self, strength: float) -> float:
         """Return the level of the rectified flow with the noise of a level of the model's process."""
         return same_level(self.texts.parts.process, RectifiedFlow(), strength)
@@ -69,4 +74,7 @@ class ModelFlow(TextFlow):
     def _under(self, texts: Sequence[str], guidance: Guidance) -> Velocity:
         away = self.negative if guidance.scale != 1 else None
         velocity = text_velocity(self.texts.parts, self.windows.lengths, texts, guidance, away)
+        return self._counted(velocity)
+
+    def _counted(self, velocity: Velocity) -> Velocity:
         return self.tally.counted(velocity if self.windows.whole_rows else self.windows.velocity(velocity))

@@ -62,7 +62,8 @@ class ChangedBins(Rendering):
         """Return the sources with the changed bins of the edits."""
         counts = [source.shape[1] for source in sources]
         pairs = zip(sources, parts.sound(before, counts), parts.sound(after, counts), strict=True)
-        return [self.mixed(source.cpu(), *both, parts.codec.sample_rate) for source, *both in pairs]
+        rate = parts.codec.sample_rate
+        return [self.mixed(source.cpu(), old, new, rate) for source, old, new in pairs]
 
     def mixed(self, source: Tensor, before: Tensor, after: Tensor, sample_rate: int) -> Tensor:
         """Return a source with the bins in which two other waveforms differ taken from the second; all of one shape."""

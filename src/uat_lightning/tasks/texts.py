@@ -9,7 +9,7 @@ from functools import cached_property
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.heard import HeardPointing
-from uat_lightning.text import Instruction
+from uat_lightning.text import Instruction, Said
 from uat_lightning.types import Sequences
 
 
@@ -68,8 +68,12 @@ class Texts:
             if target:
                 self.parts.read([target])
         except ValueError as error:
-            return self.sources[place], str(error)
+            return self._instead(place), str(error)
         return target, None
+
+    def _instead(self, place: int) -> str:
+        """Return the target where the wish cannot be fulfilled: what is heard."""
+        return self.sources[place]
 
     def _target(self, place: int) -> str:
         wish = self.wishes[place]
@@ -92,3 +96,16 @@ class Texts:
             follows = runs and runs[-1].stop == place and self.numbers[place] == self.numbers[place - 1] + 1
             runs = [*runs[:-1], range(runs[-1].start, place + 1)] if follows else [*runs, range(place, place + 1)]
         return runs
+
+
+class SaidTexts(Texts):
+    """The texts of windows for a method that follows instructions: they stay as they are said, in every window."""
+
+    def _target(self, place: int) -> str:
+        wish = self.wishes[place]
+        if isinstance(wish, Instruction) and not isinstance(wish, Said):
+            raise ValueError(f"a model follows words: give Said('add a bell') in the place of {wish}")
+        return wish if isinstance(wish, str) else wish.words
+
+    def _instead(self, place: int) -> str:
+        return ""

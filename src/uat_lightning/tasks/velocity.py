@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from uat_lightning.diffusion import RectifiedFlow, converted
-from uat_lightning.sampling import Guidance, GuidedVelocity
+from uat_lightning.sampling import DualGuidance, EditVelocity, Guidance, GuidedVelocity
 from uat_lightning.sampling.solvers import Velocity
 from uat_lightning.tasks.base import Parts
 from uat_lightning.types import Sequences
@@ -30,10 +30,35 @@ def text_velocity(
         ValueError: If a caption is longer than the canvas, or the negative one is empty.
     """
     text, times = _read(parts, captions)
-    rows, guidance = len(captions), guidance.begin()
-    null, null_t = (parts.masked_canvas(rows), 1.0) if negative is None else (parts.read([negative] * rows), 0.0)
-    guided = GuidedVelocity(parts.backbone, lengths, text, null, guidance, parts.process, null_t, times)
+    null, null_t = _null(parts, len(captions), negative)
+    guided = GuidedVelocity(parts.backbone, lengths, text, null, guidance.begin(), parts.process, null_t, times)
     return converted(guided, parts.process, RectifiedFlow())
+
+
+def edit_velocity(
+    parts: Parts, source: Sequences, said: Sequence[str], guidance: DualGuidance, negative: str | None = None
+) -> Velocity:
+    """Return the velocity of noisy latents of the rectified flow beside a source and under instructions.
+
+    Args:
+        parts: The trained model; its backbone takes a source.
+        source: Latents of the source.
+        said: What is to be done to each row; nothing is said of rows where it is empty.
+        guidance: Classifier-free guidance on source and text.
+        negative: What guidance on the text is to lead away from; away from no text where None.
+
+    Raises:
+        ValueError: If an instruction is longer than the canvas, or the negative one is empty.
+    """
+    text, times = _read(parts, said)
+    null, null_t = _null(parts, len(said), negative)
+    where = (parts.backbone, source, text, null, guidance.begin(), parts.process)
+    return converted(EditVelocity(*where, null_t, times), parts.process, RectifiedFlow())
+
+
+def _null(parts: Parts, rows: int, negative: str | None) -> tuple[Sequences, float]:
+    """Return what guidance leads away from, and its noise level."""
+    return (parts.masked_canvas(rows), 1.0) if negative is None else (parts.read([negative] * rows), 0.0)
 
 
 def _read(parts: Parts, captions: Sequence[str]) -> tuple[Sequences, Tensor]:

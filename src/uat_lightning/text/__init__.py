@@ -4,7 +4,7 @@ from uat_lightning.text.base import TextEncoder, Tokenizer
 from uat_lightning.text.byte_pair import BytePairTokenizer
 from uat_lightning.text.embedding import LearnedEmbedding
 from uat_lightning.text.hugging_face import HuggingFaceTokenizer
-from uat_lightning.text.instruction import Add, Alter, Instruction, Remove, Replace, read_instruction
+from uat_lightning.text.instruction import Add, Alter, Instruction, Remove, Replace, Said, read_instruction
 from uat_lightning.text.phrases import Phrase, Phrases
 from uat_lightning.text.pointing import Pointing, WordPointing
 from uat_lightning.text.t5 import T5Encoder
@@ -21,6 +21,7 @@ __all__ = [
     "Pointing",
     "Remove",
     "Replace",
+    "Said",
     "T5Encoder",
     "TextEncoder",
     "Tokenizer",

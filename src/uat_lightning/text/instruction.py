@@ -113,6 +113,23 @@ class Alter(Instruction):
         return str(phrases.exchanged(number, self.quality.given_to(phrases.each[number].words)))
 
 
+@dataclass(frozen=True)
+class Said(Instruction):
+    """An instruction in somebody's words, which are read when they are applied to a caption.
+
+    A model that follows instructions takes the words as they are, whether or not they can be read.
+
+    Args:
+        words: What was said.
+    """
+
+    words: str
+
+    def apply(self, caption: str, pointing: Pointing | None = None) -> str:
+        """Return the caption that follows from the words."""
+        return read_instruction(self.words).apply(caption, pointing)
+
+
 def read_instruction(text: str) -> Instruction:
     """Read an instruction.
 

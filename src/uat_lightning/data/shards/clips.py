@@ -27,6 +27,9 @@ class ClipsForShards(LightningDataModule):
         clips_per_shard: Clips of a shard; 2,048 of ten seconds are about 57 MB of latents.
         long_files: What becomes of long clips; they are kept whole where None.
         together: Clips that are read at once.
+
+    Raises:
+        ValueError: If the dataset holds edits, whose sources shards have no place for.
     """
 
     def __init__(
@@ -38,6 +41,10 @@ class ClipsForShards(LightningDataModule):
         together: int = 16,
     ) -> None:
         super().__init__()
+        if edits := [name for name, share in data.corpora.items() if share.corpus.holds_edits]:
+            raise ValueError(
+                f"shards hold no sources of edits: leave {', '.join(edits)} out, and train on them from the cache"
+            )
         self.data, self.folder, self.clips_per_shard = data, Path(folder).expanduser(), clips_per_shard
         self.long_files, self.together = long_files or Whole(), together
         self.prepare_data_per_node = False  # all nodes write into one folder

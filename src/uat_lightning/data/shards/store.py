@@ -99,6 +99,11 @@ class ShardStore(Store):
         return self._frames
 
     @property
+    def channels(self) -> int:
+        """Latent channels."""
+        return self.width
+
+    @property
     def shard_offsets(self) -> NDArray[np.int64]:
         """First clip of each shard, and the total."""
         changes = np.flatnonzero(np.diff(self._shards)) + 1

@@ -15,7 +15,7 @@ from .scene import Scene, draw_scene
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 CAPTIONS = {"train": 8, "validation": 5, "test": 5}
-SCENE_STREAM, CAPTION_STREAM, EDIT_STREAM = range(3)
+SCENE_STREAM, CAPTION_STREAM, EDIT_STREAM, INSTRUCTION_STREAM = range(4)
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,22 @@ class Soundscapes:
     def edit(self, split: str, index: int) -> Edit:
         """Return an edit triplet whose untouched stems are identical; raise ValueError for an unknown split."""
         rng = self._rng(split, index, EDIT_STREAM)
-        change: Change = draw_change(rng, self.shortest, self.longest, may_hold_out=split == "test")
+        change = self._change(split, rng)
         uid = f"soundscapes/{split}/edit-{index:05d}"
         source = self._rendered(f"{uid}/source", change.source, CAPTIONS[split], rng)
         target = self._rendered(f"{uid}/target", change.target, CAPTIONS[split], rng)
         return Edit(change.operation, source, change.instruction, target)
+
+    def instructions(self, split: str, index: int, count: int) -> tuple[str, ...]:
+        """Return the instruction of an edit and other ways to say it, distinct where possible."""
+        change = self._change(split, self._rng(split, index, EDIT_STREAM))
+        rng = self._rng(split, index, INSTRUCTION_STREAM)
+        said = dict.fromkeys([change.instruction, *(change.rephrased(rng) for _ in range(3 * count))])
+        found = tuple(said)[:count]
+        return tuple(found[turn % len(found)] for turn in range(count))
+
+    def _change(self, split: str, rng: Generator) -> Change:
+        return draw_change(rng, self.shortest, self.longest, may_hold_out=split == "test")
 
     def captions(self, scene: Scene, count: int, rng: Generator) -> tuple[str, ...]:
         """Write count captions of a scene, distinct where possible."""

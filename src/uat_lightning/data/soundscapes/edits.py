@@ -23,12 +23,20 @@ LOCATING_PROBABILITY = 0.75  # with which an addition says where it goes
 
 @dataclass(frozen=True)
 class Change:
-    """An edit before rendering: operation, source scene, instruction and target scene."""
+    """An edit before rendering: operation, source scene, instruction, target scene, and the events it is about."""
 
     operation: str
     source: Scene
     instruction: str
     target: Scene
+    event: Event
+    new: Event | None = None
+
+    def rephrased(self, rng: Generator) -> str:
+        """Say the instruction once more, in other words or the same."""
+        if self.operation == "add":
+            return adding(self.target, self.event, rng)
+        return deleting(self.event, rng) if self.new is None else replacing(self.event, self.new, rng)
 
 
 def draw_change(rng: Generator, shortest: float, longest: float, may_hold_out: bool) -> Change:
@@ -38,11 +46,11 @@ def draw_change(rng: Generator, shortest: float, longest: float, may_hold_out: b
     scene = draw_scene(rng, shortest, longest, may_hold_out, (smallest, 3))
     event = scene.events[int(rng.integers(len(scene.events)))]
     if operation == "add":
-        return Change("add", without(scene, event), adding(scene, event, rng), scene)
+        return Change("add", without(scene, event), adding(scene, event, rng), scene, event)
     if operation == "delete":
-        return Change("delete", scene, deleting(event, rng), without(scene, event))
+        return Change("delete", scene, deleting(event, rng), without(scene, event), event)
     new = substitute(rng, scene, event, may_hold_out)
-    return Change("replace", scene, replacing(event, new, rng), exchanged(scene, event, new))
+    return Change("replace", scene, replacing(event, new, rng), exchanged(scene, event, new), event, new)
 
 
 def without(scene: Scene, event: Event) -> Scene:

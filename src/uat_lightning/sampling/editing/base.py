@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from uat_lightning.backbone import Backbone
 from uat_lightning.sampling.editing.text_flow import Confined, TextFlow
 from uat_lightning.sampling.solvers import Noise, Solver
 
@@ -17,7 +18,20 @@ class EditingMethod(ABC):
     All methods speak of the rectified flow, ``x_t = (1 - t) clean + t noise`` with ``velocity = noise - clean``; models
     of other processes are converted. Their steps are where the solver's schedule has them, up and down alike. An
     evaluation is one look at a velocity; under guidance it is a batch of two conditions.
+
+    Attributes:
+        follows_instructions: Whether the target's text may be an instruction as it is said; for other methods it is
+            the caption that follows from one.
     """
+
+    follows_instructions: bool = False
+
+    def check(self, backbone: Backbone) -> None:  # noqa: B027 (most methods need nothing)
+        """See that a model can be edited with; every one can by default.
+
+        Raises:
+            ValueError: If it cannot.
+        """
 
     def run(self, source: Tensor, flow: TextFlow, solver: Solver, noise: Noise, region: Tensor | None = None) -> Tensor:
         """Return edited latents, (rows, frames, channels).

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from uat_lightning.sampling.dual_guidance import DualGuidance
 from uat_lightning.sampling.guidance import Guidance
 from uat_lightning.sampling.solvers import Velocity
 
@@ -26,6 +27,14 @@ class TextFlow(ABC):
     @abstractmethod
     def under_target(self, guidance: Guidance) -> Velocity:
         """Return the velocity under the text of what the result is to be."""
+
+    def beside_source(self, guidance: DualGuidance) -> Velocity:
+        """Return the velocity under the target's text, of a model that sees the source as well.
+
+        Raises:
+            ValueError: If the model sees none, as by default.
+        """
+        raise ValueError(f"{type(self).__name__} has no velocity beside a source: take a method for texts alone")
 
     def level(self, strength: float) -> float:
         """Return the level of the rectified flow that has the noise of a level of the model's own process."""
@@ -71,6 +80,10 @@ class Confined(TextFlow):
     def under_target(self, guidance: Guidance) -> Velocity:
         """Return the velocity under the target's text inside the region."""
         return self._confined(self.flow.under_target(guidance))
+
+    def beside_source(self, guidance: DualGuidance) -> Velocity:
+        """Return the velocity beside the source inside the region."""
+        return self._confined(self.flow.beside_source(guidance))
 
     def level(self, strength: float) -> float:
         """Return the model's."""

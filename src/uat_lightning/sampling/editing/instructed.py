@@ -1,0 +1,48 @@
+"""Editing by a model that was trained to."""
+
+from __future__ import annotations
+
+from uat_lightning.backbone import Backbone
+from uat_lightning.sampling.dual_guidance import DualGuidance
+from uat_lightning.sampling.editing.sdedit import SDEdit
+from uat_lightning.sampling.editing.text_flow import TextFlow
+from uat_lightning.sampling.guidance import Guidance
+from uat_lightning.sampling.solvers import Velocity
+
+
+class Instructed(SDEdit):
+    """Follows an instruction beside the source, as the model learned from edits (AUDIT, arXiv 2304.00830).
+
+    The model sees the source's latents at every step, whatever the noise, and reads the instruction as it is said: no
+    caption of the source is needed, and nothing is parsed. A caption of what is to be heard does as well where the
+    edits that the model learned from had some.
+
+    Evaluations: those of the solver from the strength down, each a batch of one to three conditions.
+
+    Args:
+        strength: Noise level to start from, of the model's process, 0 to 1: 0 returns the source, at 1 the source is
+            known from beside the noise alone, as in training.
+        source_guidance: Guidance on the source, away from none; a scale of 1, which takes no evaluations, where None.
+    """
+
+    follows_instructions = True
+
+    def __init__(self, strength: float = 1.0, source_guidance: Guidance | None = None) -> None:
+        super().__init__(strength)
+        self.source_guidance = source_guidance or Guidance(1.0)
+
+    def check(self, backbone: Backbone) -> None:
+        """See that a model was trained on edits.
+
+        Raises:
+            ValueError: If it takes no source.
+        """
+        if not backbone.takes_source:
+            remedy = "train one with `uat-fit --config edit.yaml`, or take another method"
+            raise ValueError(
+                f"Instructed needs a model that was trained on edits, and this one takes no source: {remedy}"
+            )
+
+    def velocity(self, flow: TextFlow) -> Velocity:
+        """Return what the noise follows: the instruction, beside the source."""
+        return flow.beside_source(DualGuidance(flow.guidance, self.source_guidance))

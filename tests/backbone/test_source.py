@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from uat_lightning.backbone import DualStreamTransformer, Isolated, Joint, PaperBackbone, SourceLatents, beside
+from uat_lightning.configurable import rebuild
+from uat_lightning.text import LearnedEmbedding
+from uat_lightning.types import Pair, Sequences
+
+WIDTH, VOCABULARY, CANVAS = 4, 20, 6
+
+
+def dual_stream(source: SourceLatents | None, coupling=None) -> DualStreamTransformer:
+    torch.manual_seed(0)
+    sizes = {"width": 16, "depth": 2, "heads": 2, "stem_kernel": 3}
+    return DualStreamTransformer(WIDTH, VOCABULARY, CANVAS, coupling=coupling, source=source, **sizes).eval()
+
+
+def paper(source: SourceLatents | None) -> PaperBackbone:
+    torch.manual_seed(0)
+    sizes = {"width": 32, "depth": 2, "heads": 2, "key_value_heads": 1, "text_heads": 2, "refiner_depth": 1}
+    encoder = LearnedEmbedding(VOCABULARY, CANVAS, 16, mask_id=2)
+    return PaperBackbone(encoder, WIDTH, VOCABULARY, CANVAS, source=source, **sizes).eval()
+
+
+KINDS = {"dual stream": dual_stream, "paper": paper}
+
+
+def awake(backbone):
+    """Make every weight matter: nothing is left at its zero start."""
+    for weight in backbone.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    return backbone
+
+
+def some(rows: int = 3) -> tuple[Pair[Sequences], Pair[torch.Tensor], Sequences]:
+    torch.manual_seed(1)
+    audio = Sequences(torch.randn(rows, 7, WIDTH), torch.tensor([7, 3, 5])[:rows])
+    text = Sequences(torch.randint(3, VOCABULARY, (rows, CANVAS)), torch.full((rows,), CANVAS))
+    t = Pair(torch.tensor([0.9, 0.5, 0.2])[:rows], torch.zeros(rows))
+    return Pair(audio, text), t, Sequences(torch.randn(rows, 7, WIDTH), audio.lengths)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_source_changes_nothing_at_first(kind: str):
+    noisy, t, source = some()
+    plain, new = KINDS[kind](None), KINDS[kind](SourceLatents())
+    new.load_state_dict({**plain.state_dict(), "source_in.weight": new.source_in.weight})
+    expected, found = plain(noisy, t), new(Pair(beside(noisy.audio, source), noisy.text), t)
+    assert torch.equal(found.audio, expected.audio)
+    assert torch.equal(found.text.logits(), expected.text.logits())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_weights_start_as_they_do_without_a_source(kind: str):
+    plain, new = KINDS[kind](None).state_dict(), KINDS[kind](SourceLatents()).state_dict()
+    assert set(new) - set(plain) == {"source_in.weight"}
+    assert not new["source_in.weight"].any()
+    assert all(torch.equal(new[name], plain[name]) for name in plain)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_absent_source_is_no_source_however_it_is_absent(kind: str):
+    noisy, t, source = some()
+    backbone = awake(KINDS[kind](SourceLatents()))
+    expected = backbone(noisy, t).audio
+    gone = replace(source, lengths=torch.zeros(3, dtype=torch.int64))
+    for audio in (beside(noisy.audio, gone), beside(noisy.audio, source, torch.zeros(3, dtype=torch.bool))):
+        torch.testing.assert_close(backbone(Pair(audio, noisy.text), t).audio, expected, rtol=1e-6, atol=1e-6)
+    assert not torch.allclose(backbone(Pair(beside(noisy.audio, source), noisy.text), t).audio, expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_silence_is_a_source_and_not_the_absence_of_one(kind: str):
+    noisy, t, source = some()
+    backbone = awake(KINDS[kind](SourceLatents()))
+    silence = beside(noisy.audio, replace(source, values=torch.zeros_like(source.values)))
+    assert not torch.allclose(backbone(Pair(silence, noisy.text), t).audio, backbone(noisy, t).audio)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_equals_one_layer_over_the_concatenated_channels(kind: str):
+    noisy, _, source = some()
+    backbone = awake(KINDS[kind](SourceLatents()))
+    wide = beside(noisy.audio, source).values
+    layer = backbone.audio_in if kind == "dual stream" else backbone.enter
+    narrow = wide[..., :WIDTH] if kind == "dual stream" else wide[..., :WIDTH] + backbone.latents_in(wide[..., :WIDTH])
+    whole = torch.cat([layer.weight, backbone.source_in.weight], 1)
+    expected = torch.nn.functional.linear(torch.cat([narrow, wide[..., WIDTH:]], -1), whole, layer.bias)
+    found = layer(narrow) + backbone.source_in(wide[..., WIDTH:])
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("coupling", [Joint(), Isolated()])
+def test_a_remembered_text_and_one_forward_see_the_same_source(coupling):
+    noisy, t, source = some()
+    backbone = awake(dual_stream(SourceLatents(), coupling))
+    audio = beside(noisy.audio, source)
+    once = backbone.given_text(noisy.text, t.text)(audio, t.audio)
+    whole = backbone(Pair(audio, noisy.text), t).audio
+    inside = noisy.audio.mask
+    torch.testing.assert_close(once[inside], whole[inside], rtol=1e-5, atol=1e-6)
+
+
+def test_rows_do_not_see_each_others_sources_nor_padding():
+    noisy, t, source = some()
+    backbone = awake(dual_stream(SourceLatents()))
+    whole = backbone(Pair(beside(noisy.audio, source), noisy.text), t).audio
+    dirty = torch.where(source.mask[..., None], source.values, torch.nan)
+    again = backbone(Pair(beside(noisy.audio, replace(source, values=dirty)), noisy.text), t).audio
+    assert torch.equal(whole, again)
+    one = torch.tensor([1])
+    alone = Pair(beside(noisy.audio.take(one), source.take(one)), noisy.text.take(one))
+    found = backbone(alone, Pair(t.audio[one], t.text[one])).audio
+    torch.testing.assert_close(found[0, :3], whole[1, :3], rtol=1e-5, atol=1e-6)
+
+
+def test_every_weight_has_a_gradient_where_no_row_has_a_source():
+    noisy, t, _ = some()
+    backbone = awake(dual_stream(SourceLatents()))
+    prediction = backbone(noisy, t)
+    (prediction.audio.sum() + prediction.text.logits().sum()).backward()
+    assert all(weight.grad is not None for weight in backbone.parameters())
+    assert not backbone.source_in.weight.grad.any()
+
+
+def test_a_backbone_without_one_says_so():
+    noisy, t, source = some()
+    with pytest.raises(ValueError, match="takes no source"):
+        dual_stream(None)(Pair(beside(noisy.audio, source), noisy.text), t)
+
+
+def test_a_described_backbone_comes_back_with_its_source():
+    made = rebuild(dual_stream(SourceLatents()).describe(), DualStreamTransformer)
+    assert made.takes_source
+    assert made.source_in.weight.shape == (16, WIDTH + 1)
+    assert not rebuild(dual_stream(None).describe(), DualStreamTransformer).takes_source
