@@ -98,14 +98,16 @@ def arguments_of(model: Model, options: argparse.Namespace, ground: Ground) -> l
 def all_done(planned: Sequence[Run], given: Sequence[str], options: argparse.Namespace) -> None:
     """Do all runs, some at a time, each in a process of its own that writes to ``log.txt`` in the run's folder.
 
-    Data are encoded and the listener trained before, as all runs want them.
+    Data are encoded and the listener trained before, as all runs want them. What is done is left alone.
 
     Raises:
         SystemExit: If one fails; the others are finished first.
+        ValueError: If a folder holds a run of other settings.
     """
-    places = [options.work / PREPARED, *(run.folder for run in planned)]
-    codes = [_process(places[0], given, options.threads)]
-    if not codes[0]:
+    open_runs = [run.folder for run in planned if not run.tested(sampling_of(options))]
+    places = [options.work / PREPARED, *open_runs] if open_runs else []
+    codes = [_process(place, given, options.threads) for place in places[:1]]
+    if not any(codes):
         with ThreadPoolExecutor(options.jobs) as pool:
             codes += pool.map(lambda place: _process(place, given, options.threads), places[1:])
     failed = [str(place / LOG) for place, code in zip(places, codes, strict=False) if code]
