@@ -14,13 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from settle.compute import Step, balanced, step_of
 from settle.grounds import Ground
 from settle.models import JOINT, MODELS, Model
 from settle.options import ground_of, parsed, sampling_of
 from settle.report import compared
-from settle.run import Run
+from settle.run import Run, digest
 from uat_lightning.app.output import save_text
 from uat_lightning.app.shipped import with_configs
 from uat_lightning.app.train import train
@@ -76,12 +77,14 @@ def runs(options: argparse.Namespace, ground: Ground) -> list[Run]:
 def steps_of(options: argparse.Namespace, ground: Ground) -> dict[str, Step]:
     """Return the training step of every model; counted once, and kept in the folder of the runs."""
     file = options.work / STEPS_FILE
-    asked = {"base": ground.base, "options": ground.options(), "models": sorted(options.models)}
+    chosen = [MODELS[name] for name in sorted({JOINT.name, *options.models})]
+    configs = {name: digest(name) for name in (ground.base, *(model.control for model in chosen)) if name}
+    asked = {"configs": configs, "options": ground.options(), "models": [model.name for model in chosen]}
     if file.is_file() and (known := json.loads(file.read_text()))["asked"] == asked:
         return {name: Step(**step) for name, step in known["steps"].items()}
     joint = step_of(arguments_of(JOINT, options, ground), ground.seconds)
     steps = {JOINT.name: joint}
-    for model in [MODELS[name] for name in options.models if name != JOINT.name]:
+    for model in tqdm([model for model in chosen if model != JOINT], desc="Counting", unit="model", leave=False):
         steps[model.name] = balanced(model, joint, step_of(arguments_of(model, options, ground), ground.seconds))
     told = {"asked": asked, "steps": {name: asdict(step) for name, step in steps.items()}}
     save_text(file, json.dumps(told, indent=1) + "\n")

@@ -19,9 +19,9 @@ from settle.grounds import Ground, TestClip
 from settle.models import Model
 from uat_lightning.app.model import OpenModel, open_model
 from uat_lightning.app.output import save_text
-from uat_lightning.app.shipped import find_config
+from uat_lightning.app.shipped import find_config, with_configs
+from uat_lightning.app.train import train
 from uat_lightning.app.unseen import batches
-from uat_lightning.cli import main as uat
 from uat_lightning.pipeline import CONFIG, WEIGHTS
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
 from uat_lightning.tasks import Caption, Generate
@@ -77,7 +77,7 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """Return all that the training depends on."""
         step = {"rows": self.step.rows, "flops_per_step": self.step.flops, "steps": self.steps}
-        configs = {name: _digest(find_config(name)) for name in (self.ground.base, self.model.control) if name}
+        configs = {name: digest(name) for name in (self.ground.base, self.model.control) if name}
         return {"model": asdict(self.model), "seed": self.seed, **step, "configs": configs, "options": self._options()}
 
     def _options(self) -> list[str]:
@@ -123,18 +123,19 @@ class Run:
         """Train the model, where that has not been done.
 
         Raises:
-            ValueError: If the folder holds a model of other settings.
+            ValueError: If the folder holds a model of other settings, or somebody stopped the training.
         """
-        record = self.folder / TRAINED
         if self.trained():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "trainer.yaml").write_text(yaml.safe_dump(self._trainer()))
         begun, used = time.perf_counter(), time.process_time()
-        uat(["fit", *self.arguments()])
+        reached = train(with_configs(["fit", *self.arguments()])).trainer.global_step
+        if reached < self.steps:
+            raise ValueError(f"the training of {self.folder} was stopped at step {reached} of {self.steps}: run again")
         took = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - used}
         told = {"settings": self.settings(), **took, "threads": torch.get_num_threads()}
-        save_text(record, json.dumps(told, indent=1) + "\n")
+        save_text(self.folder / TRAINED, json.dumps(told, indent=1) + "\n")
 
     def _trainer(self) -> dict[str, Any]:
         """Return what takes the place of the base's callbacks and logger; its moving average stays."""
@@ -200,8 +201,9 @@ def generated(model: OpenModel, clips: Sequence[TestClip], sampling: Sampling) -
     return made
 
 
-def _digest(file: str) -> str:
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+def digest(config: str) -> str:
+    """Return what changes with a config, be it a shipped one or a file."""
+    return hashlib.sha256(Path(find_config(config)).read_bytes()).hexdigest()[:16]
 
 
 def read_made(folder: Path) -> Mapping[str, Any]:

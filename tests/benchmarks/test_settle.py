@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -126,10 +127,18 @@ def test_a_finished_model_is_kept_and_one_of_other_settings_is_an_error(tmp_path
     (run.folder / "model").mkdir(parents=True)
     (run.folder / "model/config.json").touch()
     (run.folder / TRAINED).write_text(json.dumps({"settings": run.settings()}))
-    monkeypatch.setattr("settle.run.uat", lambda args: pytest.fail("it trains again"))
+    monkeypatch.setattr("settle.run.train", lambda args: pytest.fail("it trains again"))
     run.train()
     with pytest.raises(ValueError, match="holds a model of other settings"):
         run_of(tmp_path, steps=6).train()
+
+
+def test_a_training_that_somebody_stopped_is_not_taken_for_a_finished_one(tmp_path, monkeypatch):
+    stopped = SimpleNamespace(trainer=SimpleNamespace(global_step=3))
+    monkeypatch.setattr("settle.run.train", lambda args: stopped)
+    with pytest.raises(ValueError, match="was stopped at step 3 of 5: run again"):
+        run_of(tmp_path).train()
+    assert not run_of(tmp_path).trained()
 
 
 def test_a_run_that_was_tested_on_other_clips_is_not_compared(tmp_path, tiny_parts):
@@ -183,6 +192,7 @@ def test_the_whole_comparison_trains_tests_and_tells_and_then_does_nothing_twice
     assert {line["model"] for line in told["table"]} == {"joint", "autoregressive"}
     assert len({run["weights"] for run in told["protocol"]["runs"].values()}) == 1
     assert len({run["weights_sha256"] for run in told["protocol"]["runs"].values()}) == 4
+    assert "--work" not in told["protocol"]["command"]
     main(None, given)
     assert len(started) == 5
     assert capsys.readouterr().out.split("| score |")[1] == table
