@@ -14,13 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from settle.compute import Step, balanced, step_of
 from settle.grounds import Ground
 from settle.models import JOINT, MODELS, Model
 from settle.options import ground_of, parsed, sampling_of
 from settle.report import compared
-from settle.run import Run
+from settle.run import Run, digest
 from uat_lightning.app.output import save_text
 from uat_lightning.app.shipped import with_configs
 from uat_lightning.app.train import train
@@ -76,12 +77,14 @@ def runs(options: argparse.Namespace, ground: Ground) -> list[Run]:
 def steps_of(options: argparse.Namespace, ground: Ground) -> dict[str, Step]:
     """Return the training step of every model; counted once, and kept in the folder of the runs."""
     file = options.work / STEPS_FILE
-    asked = {"base": ground.base, "options": ground.options(), "models": sorted(options.models)}
+    chosen = [MODELS[name] for name in sorted({JOINT.name, *options.models})]
+    configs = {name: digest(name) for name in (ground.base, *(model.control for model in chosen)) if name}
+    asked = {"configs": configs, "options": ground.options(), "models": [model.name for model in chosen]}
     if file.is_file() and (known := json.loads(file.read_text()))["asked"] == asked:
         return {name: Step(**step) for name, step in known["steps"].items()}
     joint = step_of(arguments_of(JOINT, options, ground), ground.seconds)
     steps = {JOINT.name: joint}
-    for model in [MODELS[name] for name in options.models if name != JOINT.name]:
+    for model in tqdm([model for model in chosen if model != JOINT], desc="Counting", unit="model", leave=False):
         steps[model.name] = balanced(model, joint, step_of(arguments_of(model, options, ground), ground.seconds))
     told = {"asked": asked, "steps": {name: asdict(step) for name, step in steps.items()}}
     save_text(file, json.dumps(told, indent=1) + "\n")
@@ -98,14 +101,16 @@ def arguments_of(model: Model, options: argparse.Namespace, ground: Ground) -> l
 def all_done(planned: Sequence[Run], given: Sequence[str], options: argparse.Namespace) -> None:
     """Do all runs, some at a time, each in a process of its own that writes to ``log.txt`` in the run's folder.
 
-    Data are encoded and the listener trained before, as all runs want them.
+    Data are encoded and the listener trained before, as all runs want them. What is done is left alone.
 
     Raises:
         SystemExit: If one fails; the others are finished first.
+        ValueError: If a folder holds a run of other settings.
     """
-    places = [options.work / PREPARED, *(run.folder for run in planned)]
-    codes = [_process(places[0], given, options.threads)]
-    if not codes[0]:
+    open_runs = [run.folder for run in planned if not run.tested(sampling_of(options))]
+    places = [options.work / PREPARED, *open_runs] if open_runs else []
+    codes = [_process(place, given, options.threads) for place in places[:1]]
+    if not any(codes):
         with ThreadPoolExecutor(options.jobs) as pool:
             codes += pool.map(lambda place: _process(place, given, options.threads), places[1:])
     failed = [str(place / LOG) for place, code in zip(places, codes, strict=False) if code]

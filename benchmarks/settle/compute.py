@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from settle.models import Model
 from uat_lightning.app.plan import parsed
 from uat_lightning.app.planning.recipe import read_recipe
-from uat_lightning.app.planning.rehearsal import rehearse
+from uat_lightning.app.planning.rehearsal import directions
 from uat_lightning.app.shipped import with_configs
 
 
@@ -42,9 +42,9 @@ class Step:
 def step_of(arguments: Sequence[str], seconds: float) -> Step:
     """Return the step of a training by its command line, for clips of so many seconds."""
     recipe = read_recipe(parsed(with_configs(arguments)), seconds)
-    found = rehearse(recipe, devices=1)
-    rows = found.generation_rows, found.captioning_rows
-    return Step(*(recipe.accumulated * n for n in (*rows, found.generation.flops, found.captioning.flops)))
+    rows = recipe.generation_rows, recipe.rows - recipe.generation_rows
+    costs = (cost.flops for cost in directions(recipe))
+    return Step(*(recipe.accumulated * number for number in (*rows, *costs)))
 
 
 def balanced(model: Model, joint: Step, own: Step) -> Step:

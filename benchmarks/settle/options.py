@@ -40,6 +40,7 @@ def parsed(arguments: list[str], text: str | None) -> argparse.Namespace:
     parser.add_argument("--run", help=argparse.SUPPRESS)  # one run, in a process of its own
     parser.add_argument("more", nargs="*", help="options of uat fit, after --")
     options = parser.parse_args(arguments)
+    options.given = arguments
     options.work, options.steps = options.work.absolute(), options.steps or STEPS[options.data]
     return options
 

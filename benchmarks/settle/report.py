@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import shlex
-import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -71,7 +70,7 @@ def protocol(
     steps = {run.model.name: run.step for run in runs}
     return {
         "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
-        "command": shlex.join(["python", "benchmarks/settle", *_settings()]),
+        "command": shlex.join(["python", "benchmarks/settle", *_settings(options.given)]),
         "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores",
         "runs_at_a_time": options.jobs,
         "threads_each": options.threads,
@@ -85,12 +84,12 @@ def protocol(
     }
 
 
-def _settings() -> list[str]:
+def _settings(given: Sequence[str]) -> list[str]:
     """Return the command line without folders, which are this machine's."""
-    given, kept, folders = iter(sys.argv[1:]), [], ("--work", "--results", "--root")
-    for word in given:
+    words, kept, folders = iter(given), [], ("--work", "--results", "--root")
+    for word in words:
         if word in folders:
-            next(given, None)
+            next(words, None)
         elif not word.startswith(tuple(f"{name}=" for name in folders)):
             kept.append(word)
     return kept

@@ -19,10 +19,10 @@ from settle.grounds import Ground, TestClip
 from settle.models import Model
 from uat_lightning.app.model import OpenModel, open_model
 from uat_lightning.app.output import save_text
-from uat_lightning.app.shipped import find_config
+from uat_lightning.app.shipped import find_config, with_configs
+from uat_lightning.app.train import train
 from uat_lightning.app.unseen import batches
-from uat_lightning.cli import main as uat
-from uat_lightning.pipeline import CONFIG
+from uat_lightning.pipeline import CONFIG, WEIGHTS
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
 from uat_lightning.tasks import Caption, Generate
 
@@ -77,7 +77,7 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """Return all that the training depends on."""
         step = {"rows": self.step.rows, "flops_per_step": self.step.flops, "steps": self.steps}
-        configs = {name: _digest(find_config(name)) for name in (self.ground.base, self.model.control) if name}
+        configs = {name: digest(name) for name in (self.ground.base, self.model.control) if name}
         return {"model": asdict(self.model), "seed": self.seed, **step, "configs": configs, "options": self._options()}
 
     def _options(self) -> list[str]:
@@ -96,24 +96,46 @@ class Run:
         configs = [name for name in (self.ground.base, self.model.control, str(trainer)) if name]
         return [*(word for name in configs for word in ("--config", name)), *self._options()]
 
-    def train(self) -> None:
-        """Train the model, where that has not been done with the same settings.
+    def trained(self) -> bool:
+        """Return whether the model is there.
 
         Raises:
             ValueError: If the folder holds a model of other settings.
         """
         record = self.folder / TRAINED
-        if record.is_file() and (self.folder / "model" / CONFIG).is_file():
-            if json.loads(record.read_text())["settings"] != self.settings():
-                raise ValueError(f"{self.folder} holds a model of other settings: remove it, or name another --work")
+        if not (record.is_file() and (self.folder / "model" / CONFIG).is_file()):
+            return False
+        if json.loads(record.read_text())["settings"] != self.settings():
+            raise ValueError(f"{self.folder} holds a model of other settings: remove it, or name another --work")
+        return True
+
+    def tested(self, sampling: Sampling) -> bool:
+        """Return whether the model was trained, and tested in this way."""
+        return (
+            self.trained() and (self.folder / MADE).is_file() and read_made(self.folder)["how"] == self._how(sampling)
+        )
+
+    def _how(self, sampling: Sampling) -> dict[str, Any]:
+        weights = hashlib.sha256((self.folder / "model" / WEIGHTS).read_bytes()).hexdigest()
+        return {**self.ground.about(), **asdict(sampling), "weights": weights}
+
+    def train(self) -> None:
+        """Train the model, where that has not been done.
+
+        Raises:
+            ValueError: If the folder holds a model of other settings, or somebody stopped the training.
+        """
+        if self.trained():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "trainer.yaml").write_text(yaml.safe_dump(self._trainer()))
         begun, used = time.perf_counter(), time.process_time()
-        uat(["fit", *self.arguments()])
+        reached = train(with_configs(["fit", *self.arguments()])).trainer.global_step
+        if reached < self.steps:
+            raise ValueError(f"the training of {self.folder} was stopped at step {reached} of {self.steps}: run again")
         took = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - used}
         told = {"settings": self.settings(), **took, "threads": torch.get_num_threads()}
-        save_text(record, json.dumps(told, indent=1) + "\n")
+        save_text(self.folder / TRAINED, json.dumps(told, indent=1) + "\n")
 
     def _trainer(self) -> dict[str, Any]:
         """Return what takes the place of the base's callbacks and logger; its moving average stays."""
@@ -137,18 +159,17 @@ class Run:
 
     def test(self, sampling: Sampling, device: str) -> None:
         """Make captions and sounds of the test clips, where that has not been done in the same way."""
-        record, opened = self.folder / MADE, open_model(str(self.folder / "model"), device)
-        how = {**self.ground.about(), **asdict(sampling), "weights": opened.identity["weights_sha256"]}
-        if record.is_file() and json.loads(record.read_text())["how"] == how:
+        if self.tested(sampling):
             return
+        opened = open_model(str(self.folder / "model"), device)
         clips, begun = self.ground.clips(opened.parts), time.perf_counter()
-        made: dict[str, Any] = {"how": how, "clips": [clip.name for clip in clips]}
+        made: dict[str, Any] = {"how": self._how(sampling), "clips": [clip.name for clip in clips]}
         if self.model.captions:
             made["captions"] = written(opened, clips, sampling, None)
             made["captions_without_guidance"] = written(opened, clips, sampling, Guidance(1.0))
         if self.model.generates:
             made["heard"] = self._heard(opened, clips, sampling)
-        save_text(record, json.dumps({**made, "seconds": time.perf_counter() - begun}, indent=1) + "\n")
+        save_text(self.folder / MADE, json.dumps({**made, "seconds": time.perf_counter() - begun}, indent=1) + "\n")
 
     def _heard(self, model: OpenModel, clips: Sequence[TestClip], sampling: Sampling) -> list[list[str]]:
         """Return the events heard in the model's sounds, and keep their embeddings."""
@@ -180,8 +201,9 @@ def generated(model: OpenModel, clips: Sequence[TestClip], sampling: Sampling) -
     return made
 
 
-def _digest(file: str) -> str:
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+def digest(config: str) -> str:
+    """Return what changes with a config, be it a shipped one or a file."""
+    return hashlib.sha256(Path(find_config(config)).read_bytes()).hexdigest()[:16]
 
 
 def read_made(folder: Path) -> Mapping[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from settle.models import JOINT
 from settle.scores import LOWER_IS_BETTER, Counts, Score
@@ -45,11 +46,13 @@ def lines(found: Found, clips: int, resamples: int) -> list[Line]:
         clips: Number of test clips.
         resamples: Times that clips are drawn.
     """
-    return [
-        _line(name, model, models, clips, resamples)
-        for name, models in found.items()
-        for model in sorted(models, key=lambda one: one != JOINT.name)
-    ]
+    asked = [(name, model) for name, models in found.items() for model in _joint_first(models)]
+    bar = tqdm(asked, desc="Drawing clips anew", unit="score", leave=False)
+    return [_line(name, model, found[name], clips, resamples) for name, model in bar]
+
+
+def _joint_first(models: Iterable[str]) -> list[str]:
+    return sorted(models, key=lambda one: one != JOINT.name)
 
 
 def _line(name: str, model: str, models: Mapping[str, Sequence[Score]], clips: int, resamples: int) -> Line:

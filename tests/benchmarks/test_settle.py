@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+from settle.comparison import main  # noqa: E402
 from settle.compute import Step, balanced, step_of  # noqa: E402
 from settle.esc50_ground import ESC50Ground  # noqa: E402
 from settle.grounds import SoundscapesGround  # noqa: E402
@@ -126,10 +127,18 @@ def test_a_finished_model_is_kept_and_one_of_other_settings_is_an_error(tmp_path
     (run.folder / "model").mkdir(parents=True)
     (run.folder / "model/config.json").touch()
     (run.folder / TRAINED).write_text(json.dumps({"settings": run.settings()}))
-    monkeypatch.setattr("settle.run.uat", lambda args: pytest.fail("it trains again"))
+    monkeypatch.setattr("settle.run.train", lambda args: pytest.fail("it trains again"))
     run.train()
     with pytest.raises(ValueError, match="holds a model of other settings"):
         run_of(tmp_path, steps=6).train()
+
+
+def test_a_training_that_somebody_stopped_is_not_taken_for_a_finished_one(tmp_path, monkeypatch):
+    stopped = SimpleNamespace(trainer=SimpleNamespace(global_step=3))
+    monkeypatch.setattr("settle.run.train", lambda args: stopped)
+    with pytest.raises(ValueError, match="was stopped at step 3 of 5: run again"):
+        run_of(tmp_path).train()
+    assert not run_of(tmp_path).trained()
 
 
 def test_a_run_that_was_tested_on_other_clips_is_not_compared(tmp_path, tiny_parts):
@@ -158,22 +167,32 @@ def test_esc50_without_a_folder_is_refused():
 
 
 @pytest.mark.slow
-def test_the_whole_comparison_trains_tests_and_tells_and_then_does_nothing_twice(tmp_path: Path):
+def test_the_whole_comparison_trains_tests_and_tells_and_then_does_nothing_twice(tmp_path, monkeypatch, capsys):
+    """Runs have processes of their own; here they share this one, to save what imports take."""
     options = ["--seeds", "0", "1", "--steps=2", "--clips=8", "--sampling-steps=1", "--resamples=20"]
-    options += ["--tagger-clips=16", "--tagger-epochs=1", "--jobs=2", "--models", "joint", "autoregressive"]
-    places = [f"--work={tmp_path / 'work'}", f"--results={tmp_path / 'results'}"]
-    command = [sys.executable, str(ROOT / "benchmarks/settle"), *options, *places, "--", *MORE]
-    paths = {"PYTHONPATH": str(ROOT / "src"), "UAT_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-    first = subprocess.run(command, env={**os.environ, **paths}, capture_output=True, text=True, check=True)
-    assert "| CIDEr-D | autoregressive |" in first.stdout
-    assert first.stdout in (tmp_path / "results/settle-soundscapes.md").read_text()
+    options += ["--tagger-clips=16", "--tagger-epochs=1", "--models", "joint", "autoregressive"]
+    given = [*options, f"--work={tmp_path / 'work'}", f"--results={tmp_path / 'results'}", "--", *MORE]
+    monkeypatch.setenv("UAT_CACHE", str(tmp_path / "cache"))
+    started: list[str] = []
+
+    def here(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        started.append(command[3])
+        main(None, command[2:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("settle.comparison.subprocess.run", here)
+    with torch.random.fork_rng():
+        main(None, given)
+    assert started == ["prepare", "joint-0", "autoregressive-0", "joint-1", "autoregressive-1"]
+    table = capsys.readouterr().out.split("| score |")[1]
+    assert "| CIDEr-D | autoregressive |" in table
+    assert table in (tmp_path / "results/settle-soundscapes.md").read_text()
     told = json.loads((tmp_path / "results/settle-soundscapes.json").read_text())
-    assert set(told["protocol"]["runs"]) == {"joint-0", "joint-1", "autoregressive-0", "autoregressive-1"}
+    assert set(told["protocol"]["runs"]) == set(started[1:])
     assert {line["model"] for line in told["table"]} == {"joint", "autoregressive"}
     assert len({run["weights"] for run in told["protocol"]["runs"].values()}) == 1
     assert len({run["weights_sha256"] for run in told["protocol"]["runs"].values()}) == 4
-    assert str(tmp_path) not in json.dumps(told)
-    times = {file: file.stat().st_mtime_ns for file in (tmp_path / "work").rglob("*.safetensors")}
-    again = subprocess.run(command, env={**os.environ, **paths}, capture_output=True, text=True, check=True)
-    assert again.stdout == first.stdout
-    assert {file: file.stat().st_mtime_ns for file in times} == times
+    assert "--work" not in told["protocol"]["command"]
+    main(None, given)
+    assert len(started) == 5
+    assert capsys.readouterr().out.split("| score |")[1] == table

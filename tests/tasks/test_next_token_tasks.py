@@ -39,7 +39,7 @@ def waveforms(clips: list) -> list[Tensor]:
 
 
 def test_captions_are_written_and_one_by_one_are_the_same(parts: Parts, waveforms: list[Tensor]):
-    for task in (Caption(), Caption(LeftToRight(1.0)), Caption(guidance=Guidance(1.0)), ChosenCaption(candidates=3)):
+    for task in (Caption(), Caption(LeftToRight(1.0)), Caption(guidance=Guidance(1.0)), ChosenCaption(candidates=2)):
         together = task.run(parts, waveforms, seed=3)
         alone = [task.run(parts, [waveform], 3, row)[0] for row, waveform in enumerate(waveforms)]
         assert together == alone
@@ -98,5 +98,11 @@ def test_the_doors_are_open(parts: Parts, waveforms: list[Tensor], tmp_path: Pat
     with pytest.raises(SystemExit):
         main(["caption", "a.wav", "--model=model", "--sampler=ReMDM"])
     assert "ReMDM cannot write with it, LeftToRight can" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_it_is_evaluated_as_any_model(parts: Parts, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    UATPipeline(parts).save_pretrained("model")
     main(["evaluate", "--model=model", "--task=caption", "--clips=3", "--out=scored"])
     assert "cider_d" in (tmp_path / "scored" / "scores.json").read_text()

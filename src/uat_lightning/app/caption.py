@@ -72,10 +72,12 @@ def caption(
     from uat_lightning.app.output import check_numbers, check_place
     from uat_lightning.app.sources import Part, check_given
     from uat_lightning.sampling import PresencePenalty
+    from uat_lightning.sampling.text_sampler import check_steps
     from uat_lightning.tasks.blanks import Blanks
 
     check_given(files)
-    check_numbers(seed, window=window, batch_size=batch_size, steps=steps)
+    check_numbers(seed, window=window, batch_size=batch_size)
+    check_steps(steps)
     check_candidates(candidates, temperature, given)
     settings = {
         **{"window": window, "seed": seed, "guidance": guidance, "given": given},

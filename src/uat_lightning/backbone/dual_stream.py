@@ -116,9 +116,7 @@ class DualStreamTransformer(Backbone):
         """Return the words under audio that stays; its stream is computed once where it cannot read the text."""
         if not self.coupling.isolates:
             return super().given_audio(audio, t, captions)
-        heard, condition = self._hear(audio), self.audio_time(t)
-        once = remember(self.blocks, "audio", heard, condition, self._angles(audio), audio.mask)
-        memories = [memory.repeat(captions) for memory in once]
+        memories = [memory.repeat(captions) for memory in self._told_by_audio(audio, t)]
         return Remembered(self.text_alone, audio.mask.repeat(captions, 1), t.repeat(captions), memories)
 
     def audio_alone(self, audio: Sequences, t: Tensor, given: Remembered[Tensor]) -> Tensor:
@@ -146,10 +144,8 @@ class DualStreamTransformer(Backbone):
         """
         if not self.causal:
             return super().dictation(audio, t)
-        heard, condition = self._hear(audio), self.audio_time(t)
-        memories = remember(self.blocks, "audio", heard, condition, self._angles(audio), audio.mask)
         read = self.coupling.reads(Pair(t, torch.ones_like(t))).text
-        return Cached(self.text_after, Past(memories, audio.mask & read[:, None]))
+        return Cached(self.text_after, Past(self._told_by_audio(audio, t), audio.mask & read[:, None]))
 
     def text_after(self, tokens: Tensor, past: Past) -> tuple[TextPrediction, list[Memory]]:
         """Return the words at further tokens (rows, more) of a noisy text, and the tokens' keys and values."""
@@ -158,6 +154,10 @@ class DualStreamTransformer(Backbone):
         x, condition = self._embed(tokens, past.count), self._text_condition(torch.ones_like(tokens[:, 0]))
         x, memories = walk(self.blocks, "text", x, condition, None, readable, past.memories)
         return self.text_head(x), memories
+
+    def _told_by_audio(self, audio: Sequences, t: Tensor) -> list[Memory]:
+        heard, condition = self._hear(audio), self.audio_time(t)
+        return remember(self.blocks, "audio", heard, condition, self._angles(audio), audio.mask)
 
     def _text_condition(self, t: Tensor) -> Tensor:
         embedded: Tensor = self.text_time((t > 0).float())

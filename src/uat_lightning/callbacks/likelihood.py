@@ -8,8 +8,9 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from uat_lightning.callbacks.export import trained_text
 from uat_lightning.callbacks.rank_seed import step_seed
-from uat_lightning.diffusion import MaskedAbsorbing, Uniform
+from uat_lightning.diffusion import MaskedAbsorbing, TextProcess, Uniform
 from uat_lightning.metrics.likelihood import CaptionNELBO
 from uat_lightning.types import Batch, Pair, Sequences
 
@@ -19,7 +20,8 @@ class CaptionLikelihood(Callback):
 
     It costs one evaluation of the captioning rows in each validation batch. Noise levels are uniform, the count of
     hidden tokens exact and the audio clean, whatever the training draws, so that the figure is a bound and compares
-    between recipes with the same tokenizer. The same tokens are hidden every time.
+    between recipes with the same tokenizer. The same tokens are hidden every time. Of models that write from left to
+    right the figure is the negative log-likelihood itself.
 
     Args:
         mask_id: The mask token; ``BytePairTokenizer`` has it at 2.
@@ -47,7 +49,9 @@ class CaptionLikelihood(Callback):
         """Hide tokens of the captioning rows and score what the model thinks of them."""
         rows = ~batch.generation  # maybe none; yet where weights are sharded, every process must take part
         audio, text = (side.take(rows) for side in batch.clean)
-        noisy, hidden, t = self._hide(text, step_seed(self.seed, trainer.global_rank, batch_idx))
+        process = trained_text(pl_module)
+        asking: TextProcess = process.suited(MaskedAbsorbing(self.mask_id), process)
+        noisy, hidden, t = self._hide(asking, text, step_seed(self.seed, trainer.global_rank, batch_idx))
         logits = pl_module.backbone(Pair(audio, noisy), Pair(0 * t, t)).text.logits()  # type: ignore[operator]
         self.metric.update(logits, text.values, hidden, text.lengths)
 
@@ -57,10 +61,11 @@ class CaptionLikelihood(Callback):
         pl_module.log("validation/nelbo", nelbo["per_token"].float())
         pl_module.log("validation/nelbo_caption", nelbo["per_caption"].float())
 
-    def _hide(self, text: Sequences, seed: int) -> tuple[Sequences, Tensor, Tensor]:
+    @staticmethod
+    def _hide(process: TextProcess, text: Sequences, seed: int) -> tuple[Sequences, Tensor, Tensor]:
         with torch.random.fork_rng(devices=[]):  # training's random state stays as it was
             torch.manual_seed(seed)
             t = Uniform().sample(len(text), torch.device("cpu"))
-            noisy = MaskedAbsorbing(self.mask_id).corrupt(text.to("cpu"), t).noisy
-        hidden = (noisy.values == self.mask_id).to(text.values.device)
-        return noisy.to(text.values.device), hidden, t.to(text.values.device)
+            seen = process.corrupt(text.to("cpu"), t)
+        device = text.values.device
+        return seen.noisy.to(device), (seen.weight > 0).to(device), t.to(device)

@@ -67,6 +67,17 @@ def rehearse(recipe: Recipe, devices: int) -> Rehearsal:
     return Rehearsal(generation, captioning, audio, text, again, max(most, default=0))
 
 
+def directions(recipe: Recipe) -> tuple[Cost, Cost]:
+    """Return what the rows of a batch cost that teach audio from text, and those that teach text from audio."""
+    rows = recipe.generation_rows, recipe.rows - recipe.generation_rows
+    shares = [hidden_share(recipe, learn) for learn in (True, False)]
+    with FakeTensorMode():
+        for network in (recipe.module, *recipe.frozen):
+            without_memory(network)
+        audio = _cost(recipe, rows[0], 0, shares[0], lambda: None)
+        return audio, _cost(recipe, 0, rows[1], shares[1], lambda: None)
+
+
 def _kinds(recipe: Recipe) -> list[nn.Module]:
     """Return one block of each kind: the first of every list."""
     blocks = list(blocks_of(recipe.module.backbone))
