@@ -156,8 +156,11 @@ def test_last_starts_anew_then_goes_on_and_its_checkpoint_can_be_loaded_alone(
     main(tiny("quickstart", "--ckpt_path=last", "--trainer.max_steps=3"))
     assert torch.load(last, weights_only=True)["global_step"] == 3
     main(["validate", *tiny("quickstart")[1:], f"--ckpt_path={last}"])
-    main(["test", *tiny("quickstart")[1:], f"--ckpt_path={last}"])
-    assert "test/text" in capsys.readouterr().out
+    scored = "{mine: {class_path: ScoreCaptions, init_args: {clips: 2, scorers: [{class_path: SoundscapesEvents}]}}}"
+    scores = ["--trainer.callbacks+=ScoreTasks", f"--trainer.callbacks.init_args.tasks={scored}"]
+    main(["test", *tiny("quickstart")[1:], f"--ckpt_path={last}", *scores])
+    told = capsys.readouterr().out
+    assert "test/text" in told and "test/mine/event_recall" in told
     assert UATModule.load_from_checkpoint(last).backbone.init_args["width"] == 32
     with pytest.raises(SystemExit) as left:
         main(tiny("quickstart", "--ckpt_path=last", "--model.init_args.backbone.init_args.depth=2"))

@@ -63,6 +63,9 @@ def test_scores_are_those_of_the_metric_and_every_clip_has_its_own(capsys):
     assert [clip["id"] for clip in record["clips"]] == list(TRUE)
     assert record["clips"][1]["notes"] == {"caption": "", "references": TRUE["dog"]}
     assert "spice" in record["not_computed"] and "spice" not in record["scores"]
+    low, high = record["intervals"]["rouge_l"]
+    assert low < record["scores"]["rouge_l"] < high
+    assert "An interval says" in Path("out/report.html").read_text()
     assert "report.html" in capsys.readouterr().out
     assert sorted(file.name for file in Path("out").iterdir()) == ["report.html", "scores.json"]
     assert not list(Path().glob(".out*"))

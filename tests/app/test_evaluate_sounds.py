@@ -89,6 +89,24 @@ def test_a_listener_and_true_clips_give_the_distribution_and_the_pairs():
     assert page.count("<audio") == 6 and "https://" not in page
 
 
+def test_a_tagger_of_soundscapes_finds_the_events_of_prompts(monkeypatch):
+    tagger = ConvolutionalTagger(["bell", "dog", "rain", "wind"], seconds=0.5, width=4, hidden=8)
+    tagger.threshold.fill_(-1e9)  # it hears all four
+    monkeypatch.setattr("uat_lightning.app.evaluation.listeners.trained_tagger", lambda *_: (tagger, None))
+    prompts = {"a": "a bell rings", "b": "rain falls while wind blows", "deep/c": "a dog barks"}
+    rows = [json.dumps({"id": name, "caption": text}) + "\n" for name, text in prompts.items()]
+    Path("prompts.jsonl").write_text("".join(rows))
+    record = evaluate("--tagger", "soundscapes", "--references", "prompts.jsonl")
+    found = record["scores"]
+    assert (found["event_recall"], found["event_precision"]) == (1, pytest.approx(4 / 12))
+    assert [clip["scores"]["event_precision"] for clip in record["clips"]] == [0.25, 0.5, 0.25]
+    assert record["intervals"]["event_precision"][0] >= 0.25 and record["intervals"]["event_precision"][1] <= 0.5
+    absent = evaluate("--tagger", "tagger", "--references", "prompts.jsonl", out="other")["not_computed"]
+    assert absent["event_f1"] == "no tagger of the events: name --tagger soundscapes"
+    absent = evaluate("--tagger", "soundscapes", out="third")["not_computed"]
+    assert absent["event_f1"] == "no prompt names an event of Soundscapes"
+
+
 def test_the_protocol_names_listeners_by_their_weights_and_says_rates_and_level():
     protocol = evaluate("--against", "true", "--embedder", "tagger", "--peak=-1")["protocol"]
     method = protocol["method"]

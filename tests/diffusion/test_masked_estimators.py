@@ -147,7 +147,7 @@ def test_the_metric_is_a_mean_over_captions_and_over_tokens_whatever_the_batches
         assert float(each[row]) == pytest.approx(float(nats * lengths[row]), rel=1e-5)
     metric = CaptionNELBO()
     for rows in (slice(0, 1), slice(1, 4), slice(4, 6)):
-        metric.update(logits[rows], tokens[rows], hidden[rows], lengths[rows])
+        metric.update(logits[rows], tokens[rows], hidden[rows], lengths[rows], torch.arange(6)[rows])
     assert float(metric.compute()["per_caption"]) == pytest.approx(float(each.mean()), rel=1e-6)
     assert float(metric.compute()["per_token"]) == pytest.approx(float(each.sum() / 20), rel=1e-6)
     metric.reset()

@@ -62,8 +62,10 @@ def evaluate(
         scorers: What is computed of captions, as in --scorers+=Bleu --scorers+=SoundscapesEvents; BLEU, ROUGE-L,
             CIDEr-D, variety and, where Java is there, METEOR where not given, and of a model on soundscapes its events.
         embedder: Who embeds sounds for the Frechet distance: a folder of an embedder, of CLAP or of the Audio
-            Spectrogram Transformer, or a file of VGGish's weights.
-        tagger: Who tells what is heard, for divergences and the Inception Score: a folder of a tagger.
+            Spectrogram Transformer, a file of VGGish's weights, or soundscapes: the built-in data's small tagger,
+            trained once in a few minutes and kept in the cache.
+        tagger: Who tells what is heard, for divergences and the Inception Score: a folder of a tagger, or soundscapes,
+            which also finds the events of prompts.
         peak: Level in dBFS that every clip's peak is turned to before it is listened to; -1 is usual, none by default.
         points: Subsets for the Frechet distance at infinitely many clips; 15 is usual, none by default.
         clips: Most clips that a model is scored on.

@@ -15,7 +15,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from uat_lightning import backbone, callbacks, codec, diffusion, learning_rate, sampling, tasks, text  # noqa: F401
 from uat_lightning.data import folder  # noqa: F401
 from uat_lightning.data.shards import datamodule as shards  # noqa: F401
-from uat_lightning.data.soundscapes import datamodule  # noqa: F401
+from uat_lightning.data.soundscapes import datamodule, scorer  # noqa: F401
 from uat_lightning.module import UATModule
 
 

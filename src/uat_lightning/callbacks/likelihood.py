@@ -10,9 +10,12 @@ from torch import Tensor
 
 from uat_lightning.callbacks.export import trained_text
 from uat_lightning.callbacks.rank_seed import step_seed
+from uat_lightning.callbacks.scored import metric_device
 from uat_lightning.diffusion import MaskedAbsorbing, TextProcess, Uniform
 from uat_lightning.metrics.likelihood import CaptionNELBO
 from uat_lightning.types import Batch, Pair, Sequences
+
+APART = 1 << 32  # more than a batch has rows
 
 
 class CaptionLikelihood(Callback):
@@ -32,9 +35,9 @@ class CaptionLikelihood(Callback):
         self.mask_id, self.seed, self.metric = mask_id, seed, CaptionNELBO()
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin anew, on the module's device."""
+        """Begin anew, where the processes talk to each other."""
         self.metric.reset()
-        self.metric.to(pl_module.device)
+        self.metric.to(metric_device(pl_module))
 
     @torch.no_grad()
     def on_validation_batch_end(
@@ -53,7 +56,8 @@ class CaptionLikelihood(Callback):
         asking: TextProcess = process.suited(MaskedAbsorbing(self.mask_id), process)
         noisy, hidden, t = self._hide(asking, text, step_seed(self.seed, trainer.global_rank, batch_idx))
         logits = pl_module.backbone(Pair(audio, noisy), Pair(0 * t, t)).text.logits()  # type: ignore[operator]
-        self.metric.update(logits, text.values, hidden, text.lengths)
+        place = batch_idx * trainer.world_size + trainer.global_rank  # no caption comes twice
+        self.metric.update(logits, text.values, hidden, text.lengths, place * APART + torch.arange(len(text)))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the figures of all ranks."""

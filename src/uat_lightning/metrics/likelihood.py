@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
+
+from uat_lightning.metrics.clip_records import ClipRecords
 
 
 def caption_nelbo(logits: Tensor, tokens: Tensor, hidden: Tensor, lengths: Tensor) -> Tensor:
@@ -28,30 +29,23 @@ def caption_nelbo(logits: Tensor, tokens: Tensor, hidden: Tensor, lengths: Tenso
     return nelbo
 
 
-class CaptionNELBO(Metric):
+class CaptionNELBO(ClipRecords):
     """The mean NELBO of captions in nats, for one caption and for one token; right over several ranks and batches.
 
-    Updated by the arguments of ``caption_nelbo``. ``compute`` returns the keys ``per_caption``, a mean over captions,
-    and ``per_token``, all nats over all tokens; both are NaN where there were no captions.
+    ``compute`` returns the keys ``per_caption``, a mean over captions, and ``per_token``, all nats over all tokens;
+    both are NaN where there were no captions.
     """
 
-    full_state_update = False
     higher_is_better = False
-    nats: Tensor
-    captions: Tensor
-    tokens: Tensor
 
     def __init__(self) -> None:
-        super().__init__()
-        for name in ("nats", "captions", "tokens"):
-            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        super().__init__(2)
 
-    def update(self, logits: Tensor, tokens: Tensor, hidden: Tensor, lengths: Tensor) -> None:
-        """Add captions; shapes as in ``caption_nelbo``."""
-        self.nats += caption_nelbo(logits, tokens, hidden, lengths).sum()
-        self.captions += len(lengths)
-        self.tokens += lengths.sum()
+    def update(self, logits: Tensor, tokens: Tensor, hidden: Tensor, lengths: Tensor, ids: Tensor) -> None:
+        """Add captions; shapes as in ``caption_nelbo``, with the captions' numbers in the whole set (rows,)."""
+        self.record(torch.stack([caption_nelbo(logits, tokens, hidden, lengths), lengths], -1), ids)
 
     def compute(self) -> dict[str, Tensor]:
         """Return the means over everything added, in nats."""
-        return {"per_caption": self.nats / self.captions, "per_token": self.nats / self.tokens}
+        nats, tokens = self.rows().unbind(-1)
+        return {"per_caption": nats.mean(), "per_token": nats.sum() / tokens.sum()}

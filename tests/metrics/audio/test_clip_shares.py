@@ -66,5 +66,6 @@ def test_a_share_of_the_inception_score_is_what_more_weight_on_a_clip_changes():
         assert float(shares[clip]) - before == pytest.approx(30 * many * (more - before), rel=0.01, abs=1e-3)
 
 
-def test_no_clips_have_no_shares():
-    assert len(inception_shares(torch.zeros(0, 4))) == 0
+def test_parts_of_few_clips_have_no_shares():
+    assert len(inception_shares(torch.zeros(0, 4))) == len(inception_shares(torch.zeros(29, 4), 3)) == 0
+    assert len(inception_shares(torch.zeros(30, 4), 3)) == 30

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from math import isclose
+from math import isclose, isfinite
 
 import numpy as np
 
@@ -22,7 +23,8 @@ def clip_values(evaluation: Evaluation, name: str) -> dict[str, float | None] | 
     """
     shares = {clip.id: clip.shares.get(name) for clip in evaluation.clips}
     own = {clip.id: clip.scores.get(name) for clip in evaluation.clips}
-    for values in (shares, own):
+    for table in (shares, own):
+        values = {clip: value if value is not None and isfinite(value) else None for clip, value in table.items()}
         known = [value for value in values.values() if value is not None]
         if known and isclose(sum(known) / len(known), evaluation.scores[name], rel_tol=1e-6, abs_tol=1e-9):
             return values
@@ -41,4 +43,13 @@ def with_intervals(evaluation: Evaluation) -> Evaluation:
     for known, names in columns.items():
         rows = np.array([[values[name][clip] for name in names] for clip in known], float)
         found |= dict(zip(names, mean_intervals(rows), strict=True))
+    found = {name: _within(ends, evaluation.per_clip.get(name, ())) for name, ends in found.items()}
     return replace(evaluation, intervals={name: found[name] for name in evaluation.scores if name in found})
+
+
+def _within(ends: tuple[float, float], own: Sequence[float | None]) -> tuple[float, float]:
+    """Return an interval without what lies beyond all clips' own scores, as what is true to first order may."""
+    known = [value for value in own if value is not None and isfinite(value)]
+    if not known:
+        return ends
+    return max(ends[0], min(known)), min(ends[1], max(known))

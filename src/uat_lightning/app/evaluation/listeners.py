@@ -11,6 +11,8 @@ import torch
 
 from uat_lightning.app.evaluation.sounds import Listening
 from uat_lightning.app.model import find_device
+from uat_lightning.app.tagger import TaggerRecipe, trained_tagger
+from uat_lightning.data.soundscapes import Soundscapes
 from uat_lightning.metrics.embedders import AudioEmbedder, AudioTagger, Listener
 from uat_lightning.metrics.embedders.clap import ClapEmbedder
 from uat_lightning.metrics.embedders.folder import CONFIG, load_listener
@@ -18,6 +20,7 @@ from uat_lightning.metrics.embedders.spectrogram_transformer import SpectrogramT
 from uat_lightning.metrics.embedders.vggish import VGGish
 
 T = TypeVar("T", bound=Listener)
+SOUNDSCAPES = "soundscapes"
 # Folders as `transformers` writes them say what they hold.
 PRETRAINED: dict[str, Callable[[str], Listener]] = {
     "clap": ClapEmbedder,
@@ -29,7 +32,8 @@ def open_listener(place: str, role: type[T], device: torch.device) -> T:
     """Return the listener that a path holds, frozen.
 
     Args:
-        place: A folder of ``save_listener``, a folder of CLAP or of the Audio Spectrogram Transformer as
+        place: ``soundscapes`` for the tagger of the built-in data, which is trained the first time and kept in the
+            cache; a folder of ``save_listener``, a folder of CLAP or of the Audio Spectrogram Transformer as
             ``transformers`` writes it, or a file of VGGish's weights (.pth or .safetensors).
         role: What it must be, such as ``AudioTagger``.
         device: Where it listens.
@@ -38,10 +42,12 @@ def open_listener(place: str, role: type[T], device: torch.device) -> T:
         ValueError: If it holds none, or one of another role.
     """
     path = Path(place)
-    if not path.exists():
-        raise ValueError(f"{place} does not exist: name a folder of an {role.__name__}")
-    if path.is_file():
-        listener: Listener = VGGish(place)
+    if place == SOUNDSCAPES:
+        listener: Listener = trained_tagger(Soundscapes(), TaggerRecipe())[0]
+    elif not path.exists():
+        raise ValueError(f"{place} does not exist: name a folder of an {role.__name__}, or {SOUNDSCAPES}")
+    elif path.is_file():
+        listener = VGGish(place)
     elif made := PRETRAINED.get(_model_type(path / CONFIG)):
         listener = made(place)
     else:

@@ -33,8 +33,9 @@ class Outcome:
     players: Players = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """Return a few lines for the terminal: all scores, then what is absent."""
-        scores = [f"{name:40}{value:.4f}" for name, value in self.evaluation.scores.items()]
+        """Return a few lines for the terminal: all scores with their 95 % intervals, then what is absent."""
+        ends = {name: f"  ({low:.4f} to {high:.4f})" for name, (low, high) in self.evaluation.intervals.items()}
+        scores = [f"{name:40}{value:.4f}{ends.get(name, '')}" for name, value in self.evaluation.scores.items()]
         absent = [f"{name:40}not computed: {reason}" for name, reason in self.evaluation.not_computed.items()]
         system = self.evaluation.protocol.system
         remarks = [f"{system[key]} {words}" for key, words in REMARKS.items() if system.get(key)]

@@ -21,7 +21,8 @@ WIDTH, HEIGHT = 320, 96  # of a histogram, in units of its picture
 # What matters most, first: of these the cards, the charts and the order of the worst are taken.
 MATTERS = (
     "cider_d", "spider", "fense", "meteor", "rouge_l", "bleu_4", "bleu_1",
-    "frechet_distance", "clap_score", "kl_reference_to_generated", "inception_score", "log_spectral_distance_db",
+    "event_f1", "frechet_distance", "clap_score", "kl_reference_to_generated", "inception_score",
+    "log_spectral_distance_db",
     "rms_dbfs", "loudness_lufs", "silent_share", "spectral_flatness", "seconds",
 )  # fmt: skip
 LESS_IS_BETTER = ("kl_", "bernoulli_kl_", "log_spectral_distance", "frechet_distance")
@@ -52,7 +53,7 @@ def render(evaluation: Evaluation, players: Mapping[str, Mapping[str, Recording]
 def worst_clips(evaluation: Evaluation) -> list[ClipScores]:
     """Return the clips of the lowest scores, or the highest where less is better."""
     name = _ruling(evaluation)
-    known = [clip for clip in evaluation.clips if name is not None and clip.scores.get(name) is not None]
+    known = [clip for clip in evaluation.clips if name is not None and _has(clip, name)]
     return sorted(known, key=lambda clip: _badness(name, clip), reverse=True)[:WORST]
 
 
@@ -84,6 +85,11 @@ def figure(value: float | None, digits: int = 4) -> str:
 
 def _ruling(evaluation: Evaluation) -> str | None:
     return next((name for name in _ordered(evaluation.per_clip) if any(evaluation.per_clip[name])), None)
+
+
+def _has(clip: ClipScores, name: str) -> bool:
+    value = clip.scores.get(name)
+    return value is not None and bool(np.isfinite(value))
 
 
 def _badness(name: str | None, clip: ClipScores) -> float:

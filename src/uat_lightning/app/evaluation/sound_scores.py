@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from uat_lightning.data.soundscapes import EVENTS
+from uat_lightning.data.soundscapes.scorer import told
 from uat_lightning.metrics.audio.clip_shares import frechet_shares, inception_shares
 from uat_lightning.metrics.audio.divergence import bernoulli_kullback_leibler, kullback_leibler
 from uat_lightning.metrics.audio.frechet import frechet_distance, frechet_distance_at_infinity
@@ -15,7 +17,10 @@ from uat_lightning.metrics.audio.inception_score import inception_score
 from uat_lightning.metrics.audio.moments import Moments
 from uat_lightning.metrics.audio.sanity import Sanity
 from uat_lightning.metrics.audio.similarity import clap_score
-from uat_lightning.metrics.embedders import AudioEmbedder, TextAudioEmbedder
+from uat_lightning.metrics.embedders import AudioEmbedder, AudioTagger, TextAudioEmbedder
+from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
+from uat_lightning.metrics.events import agreement
+from uat_lightning.metrics.scenes import SCORES
 
 EPSILON = 1e-6  # within the logarithm of the second distribution, as audioldm_eval and audiocraft have it
 LEAST = 8  # clips from which a line towards infinitely many is drawn
@@ -122,6 +127,30 @@ def prompt_scores(made: Heard, prompts: Sequence[str], embedder: AudioEmbedder |
         return Scored(reasons={"clap_score": "no prompts: name a file of them with --references"})
     audio = torch.stack([vectors.mean(0) for vectors in made.embeddings])
     return _averaged({"clap_score": clap_score(audio, embedder.embed_texts(prompts).to(audio.device)).tolist()})
+
+
+def event_scores(made: Heard, prompts: Sequence[str], tagger: AudioTagger | None) -> Scored:
+    """Return whether the events of prompts are heard: precision, recall and F1 over all sounds together.
+
+    Args:
+        made: The sounds.
+        prompts: What was asked for, of all sounds or of none.
+        tagger: What heard them; one of the events of Soundscapes, which prompts are read for.
+    """
+    if not isinstance(tagger, ConvolutionalTagger) or not set(tagger.classes) <= EVENTS.keys():
+        return Scored(reasons=dict.fromkeys(SCORES[:3], "no tagger of the events: name --tagger soundscapes"))
+    asked = [told([prompt]).events.keys() for prompt in prompts]
+    if not any(asked):
+        return Scored(reasons=dict.fromkeys(SCORES[:3], "no prompt names an event of Soundscapes"))
+    loud = made.tags > tagger.threshold.cpu()
+    heard = [{tagger.classes[place] for place in row.nonzero()[:, 0].tolist()} for row in loud]
+    found = agreement(heard, asked)
+    known = dict(zip(SCORES[:3], (found.precision, found.recall, found.f1), strict=True))
+    return Scored(
+        {name: ratio.value for name, ratio in known.items()},
+        {name: ratio.each for name, ratio in known.items()},
+        shares={name: ratio.shares for name, ratio in known.items()},
+    )
 
 
 def _averaged(per_clip: dict[str, list[float]]) -> Scored:

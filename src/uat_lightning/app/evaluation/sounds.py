@@ -14,7 +14,14 @@ from uat_lightning.app.evaluation.captions import digest
 from uat_lightning.app.evaluation.intervals import with_intervals
 from uat_lightning.app.evaluation.record import ClipScores, Evaluation, Protocol, finite, versions
 from uat_lightning.app.evaluation.recordings import Recording, pairs, turned_to_peak
-from uat_lightning.app.evaluation.sound_scores import Heard, Scored, distribution_scores, pair_scores, prompt_scores
+from uat_lightning.app.evaluation.sound_scores import (
+    Heard,
+    Scored,
+    distribution_scores,
+    event_scores,
+    pair_scores,
+    prompt_scores,
+)
 from uat_lightning.metrics.audio.sanity import sanity, summary
 from uat_lightning.metrics.audio.spectral import log_spectral_distance
 from uat_lightning.metrics.embedders import AudioEmbedder, AudioTagger
@@ -114,6 +121,7 @@ def evaluate_sounds(sounds: Sounds, listening: Listening, system: dict[str, Any]
         distribution_scores(made, true, listening.points),
         pair_scores(made, true, places, apart),
         prompt_scores(made, prompts, listening.embedder),
+        event_scores(made, prompts, listening.tagger),
     ]
     found = reduce(Scored.__or__, parts)
     scores, undefined = finite({**found.scores, **summary(made.looks)})

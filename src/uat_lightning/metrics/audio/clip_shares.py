@@ -14,6 +14,7 @@ from uat_lightning.metrics.audio.frechet import covariance_root, frechet_distanc
 from uat_lightning.metrics.audio.inception_score import inception_parts
 from uat_lightning.metrics.audio.moments import Moments
 
+CLIPS_PER_PART = 10
 ROWS_PER_CHANNEL = 2  # with fewer, the distance bends too much for what is true to first order
 
 
@@ -59,10 +60,13 @@ def _transported(reference: Tensor, generated: Tensor, apart: Tensor) -> Tensor:
 def inception_shares(logits: Tensor, splits: int = 10, seed: int = 2020) -> Tensor:
     """Return each clip's share in the mean Inception Score, float64 (clips,); arguments as of ``inception_score``.
 
-    In a part of the clips, ``score (1 + KL(p_i || mean p) - mean KL)``.
+    In a part of the clips, ``score (1 + KL(p_i || mean p) - mean KL)``. There are none where a part has fewer than ten
+    clips: a mean that each clip has much of in it follows the clips.
     """
     shares = torch.zeros(len(logits), dtype=torch.float64, device=logits.device)
     parts = inception_parts(logits, splits, seed)
+    if len(logits) < CLIPS_PER_PART * splits:
+        return shares[:0]
     for rows, divergences in parts:
         size = len(logits) / (len(parts) * len(rows))
         score = divergences.mean().exp()
