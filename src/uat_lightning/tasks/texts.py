@@ -78,7 +78,16 @@ class Texts:
         return wish.apply(self.sources[place], HeardPointing(self.parts, self._audio(range(place, place + 1))))
 
     def _written(self, some: range) -> list[str]:
-        return self.caption.write(self.parts, self._audio(some), self.seed, self.numbers[some.start])
+        written = self.caption.write(self.parts, self._audio(some), self.seed, self.numbers[some.start])
+        return [self._fitting(text) for text in written]
+
+    def _fitting(self, text: str) -> str:
+        """Return a text up to the last word that fits the canvas: told anew, it may take more tokens than it had."""
+        words = text.split()
+        while words and self.parts.tokenizer.overlong([text])[0]:
+            words.pop()
+            text = " ".join(words)
+        return text
 
     def _audio(self, some: range) -> Sequences:
         own = self.audio.take(slice(some.start, some.stop))
