@@ -51,7 +51,7 @@ def test_edit(capsys, tiny_pipeline_folder, monkeypatch):
     assert [line.split(":")[0] for line in methods.splitlines()[:3]] == ["FlowEdit", "SDEdit", "EditFriendlyInversion"]
     assert "FlowEdit: 4 evaluations" in methods and "SDEdit: 2 evaluations" in methods
     assert "samples kept behind the region: True" in region
-    assert len(shown) in (5, 6) and len(played) >= 9  # an untrained model may hear nothing that can be replaced
+    assert len(shown) in (4, 5) and len(played) >= 9  # an untrained model may hear nothing that can be replaced
     assert all(len(sound) == 1 and sound.shape[1] > 16_000 for sound in played)
     # At strength 0 both methods return the source, so that all of both curves to it begin at 0.
     curves = shown[-1].axes[0].lines
@@ -63,7 +63,6 @@ def play_into_lists(monkeypatch) -> tuple[list, list]:
     played, shown, module = [], [], types.ModuleType("IPython.display")
     module.Audio = lambda data, rate: data
     module.display = played.append
-    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     monkeypatch.setattr(plt, "show", lambda: shown.append(plt.gcf()))
     return played, shown

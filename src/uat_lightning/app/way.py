@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from uat_lightning.sampling import Guidance, Solver
     from uat_lightning.sampling.editing import EditingMethod
+    from uat_lightning.tasks import Rendering
 
 SolverName = Literal["Euler", "Heun", "Midpoint", "AdamsBashforth", "DPMSolver2M", "DPMSolver3MSDE"]
 ScheduleName = Literal["uniform", "cosine", "shifted", "polyexponential"]
@@ -21,6 +22,8 @@ MethodName = Literal[
     "Variation",
     "Interpolation",
 ]
+
+RenderingName = Literal["ChangedBins", "Decoded"]
 
 
 def chosen_solver(name: str, steps: int, schedule: str = "uniform") -> Solver:
@@ -57,4 +60,12 @@ def chosen_method(name: str, strength: float | None) -> EditingMethod:
 
     kind = getattr(editing, name)
     made: EditingMethod = kind() if strength is None else kind(strength=strength)
+    return made
+
+
+def chosen_rendering(name: str) -> Rendering:
+    """Return the rendering of a name."""
+    from uat_lightning import tasks
+
+    made: Rendering = getattr(tasks, name)()
     return made
