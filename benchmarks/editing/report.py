@@ -12,7 +12,7 @@ from editing import curves, table
 from editing.comparison import DISTANCES, Trial, against, recommended, relative
 from editing.entries import BASELINE, DEFAULT, WRITTEN
 from editing.real import REGION, TARGET
-from editing.trial import Row
+from editing.trial import Row, mean
 from uat_lightning.app.editing_scores import OPERATIONS
 from uat_lightning.app.output import save_text
 from uat_lightning.app.scores import plain
@@ -40,9 +40,11 @@ class Report:
         return [Trial(result["entry"], result["strength"], result["rows"]) for result in self.results]
 
     def save(self, folder: Path) -> None:
-        """Write ``editing.json``, ``editing.md`` and ``editing.png``."""
-        record = {"protocol": self.about, "references": self.references, "trials": self.results, "real": self.real}
-        save_text(folder / "editing.json", json.dumps(plain(record)) + "\n")
+        """Write ``editing.json``, ``editing.md`` and ``editing.png``; scores of single edits stay where they are."""
+        record: dict[str, Any] = {"protocol": self.about, "real": [means_alone(result) for result in self.real]}
+        record["references"] = {name: summary(rows) for name, rows in self.references.items()}
+        record["trials"] = [{**means_alone(result), "scores": summary(result["rows"])} for result in self.results]
+        save_text(folder / "editing.json", json.dumps(plain(record), indent=1) + "\n")
         save_text(folder / "editing.md", self.text())
         by_name = {trial.name: [other for other in self.trials if other.name == trial.name] for trial in self.trials}
         curves.draw(by_name, self.references["the source itself"], folder / "editing.png")
@@ -91,3 +93,14 @@ class Report:
         head = table.head(table.REAL, clips=clips, target=TARGET, begin=begin, end=end)
         rows = ((result["entry"], result["strength"], result["means"]) for result in self.real)
         return head + table.real_lines(rows)
+
+
+def summary(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """Return the means of scores over all edits and over those of each operation."""
+    scores = [name for name in rows[0] if name not in ("index", "operation")]
+    return {kind or "all": {score: mean(rows, score, kind) for score in scores} for kind in (None, *OPERATIONS)}
+
+
+def means_alone(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result without the scores of single edits."""
+    return {name: value for name, value in result.items() if name != "rows"}

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None, recipe: TaggerRecipe | None = N
     numbers = [unseen.index for unseen in bench.edits]
     kept = Kept(options.work, {"edits": numbers, "split": options.split, "tagger": str(recipe)})
     wanted = trials(entries)
-    report = Report(protocol(options, model, bench, wanted, sys.argv), references(model, bench), [], [])
+    report = Report(protocol(options, model, bench, wanted), references(model, bench), [], [])
     for entry, strength in tqdm(wanted, desc="Trials", unit="trial"):
         digest = models[entry.name].identity["weights_sha256"]
         make = partial(bench.tried, models[entry.name], entry, strength)
@@ -111,15 +111,11 @@ def references(model: OpenModel, bench: Bench) -> dict[str, list[dict[str, Any]]
 
 
 def protocol(
-    options: argparse.Namespace,
-    model: OpenModel,
-    bench: Bench,
-    wanted: Sequence[tuple[Entry, float]],
-    command: Sequence[str],
+    options: argparse.Namespace, model: OpenModel, bench: Bench, wanted: Sequence[tuple[Entry, float]]
 ) -> dict[str, Any]:
     """Return what a reader must know to do it again."""
     return {
-        "command": " ".join(["python benchmarks/editing", *command[1:]]),
+        "command": f"python benchmarks/editing --each {options.each} --steps {options.steps} --split {options.split}",
         "model": model.identity["weights_sha256"][:12],
         "split": options.split,
         "first": options.first,

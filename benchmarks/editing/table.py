@@ -12,8 +12,8 @@ from uat_lightning.app.editing_scores import OPERATIONS
 HEAD = """# Editing methods on Soundscapes triplets
 
 `{command}`: {edits} edits of the {split} split from number {first} on ({each} of each operation), {steps} Euler
-steps, seed 0, model `{model}`, {machine}. {finished} of {wanted} trials. Settings and the scores of every edit:
-`editing.json`. The curves: `editing.png`.
+steps, seed 0, model `{model}`, {machine}. {finished} of {wanted} trials. Settings: `editing.json`. The
+curves: `editing.png`.
 
 *Asked for*: the tagger hears the new event and, for a deletion, no longer the old one. *Kept*: it hears what source
 and target have in common. *To target*: log-spectral distance to the true result; *latents*: root mean square to its

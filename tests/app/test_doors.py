@@ -137,13 +137,14 @@ def test_edit_keeps_the_length_and_says_what_it_did(place: Path) -> None:
 
 
 def test_strength_0_leaves_the_source_to_the_codec_and_strength_1_to_the_caption(place: Path) -> None:
+    plain = ["--method=SDEdit", "--rendering=Decoded", "--model=model", "--steps=4"]
     for name, strength, target in (("a", 0, "rain"), ("b", 0, "a bell"), ("c", 1, "rain"), ("d", 1, "a bell")):
         edit = ["edit", "short.wav", f"--target={target}", f"--strength={strength}", f"--out={name}.wav"]
-        main([*edit, "--model=model", "--steps=4"])
+        main([*edit, *plain])
     assert Path("a.wav").read_bytes() == Path("b.wav").read_bytes()
     assert Path("c.wav").read_bytes() != Path("d.wav").read_bytes()
     soundfile.write("other.wav", 0.1 * np.random.default_rng(0).standard_normal(32_000), 16_000)
-    main(["edit", "other.wav", "--target=rain", "--strength=1", "--out=e.wav", "--model=model", "--steps=4"])
+    main(["edit", "other.wav", "--target=rain", "--strength=1", "--out=e.wav", *plain])
     assert Path("c.wav").read_bytes() == Path("e.wav").read_bytes()
 
 
@@ -181,7 +182,7 @@ def test_solver_schedule_rescaling_and_a_negative_caption_are_options(place: Pat
     settings = json.loads(Path("a.json").read_text())["settings"]
     assert (settings["guidance_rescale"], settings["negative"]) == (0.7, "a siren")
     assert (settings["solver"], settings["schedule"]) == ("DPMSolver3MSDE", "polyexponential")
-    main(["edit", "short.wav", "--target=rain", "--model=model", "--steps=4", "--out=c.wav", *more])
+    main(["edit", "short.wav", "--target=rain", "--method=SDEdit", "--model=model", "--steps=4", "--out=c.wav", *more])
     assert json.loads(Path("c.json").read_text())["settings"]["negative"] == "a siren"
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from uat_lightning import tasks
 from uat_lightning.app.own_samples import Patch
-from uat_lightning.app.way import MethodName
+from uat_lightning.app.way import MethodName, RenderingName
 from uat_lightning.cli import main
 from uat_lightning.sampling import editing
 
@@ -22,6 +23,11 @@ def test_the_door_names_every_method_there_is() -> None:
     kinds = {name: getattr(editing, name) for name in editing.__all__}
     methods = {name for name, kind in kinds.items() if issubclass(kind, editing.EditingMethod)}
     assert methods - {"EditingMethod"} == set(METHODS)
+
+
+def test_the_door_names_every_rendering_there_is() -> None:
+    named = {name for name in tasks.__all__ if issubclass(getattr(tasks, name), tasks.Rendering)}
+    assert named - {"Rendering"} == set(get_args(RenderingName))
 
 
 @pytest.fixture
@@ -68,6 +74,16 @@ def test_outside_of_a_region_a_file_stays_to_the_last_bit(
     record = json.loads(Path(f"new-{name}").with_suffix(".json").read_text())
     assert record["region"] == "0.4:0.7,1.0:1.2"
     assert record["changed_seconds"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_nothing_changed_is_the_source_itself_unless_the_codec_is_to_be_heard(place: Path) -> None:
+    soundfile.write("a.wav", sound(1.0, 16_000, 1), 16_000, subtype="FLOAT")
+    for rendering in get_args(RenderingName):
+        edit("a.wav", "--target=rain", "--strength=0", f"--rendering={rendering}", f"--out={rendering}.wav")
+    source, own, codec = (soundfile.read(name)[0] for name in ("a.wav", "ChangedBins.wav", "Decoded.wav"))
+    np.testing.assert_allclose(own, source, rtol=0, atol=1e-4)
+    assert np.abs(codec - source).max() > 0.05
+    assert json.loads(Path("Decoded.json").read_text())["settings"]["rendering"] == "Decoded"
 
 
 @pytest.mark.parametrize("name", ["a.ogg", "a.mp3"])

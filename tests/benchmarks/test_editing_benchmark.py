@@ -164,7 +164,8 @@ def test_the_whole_of_it_goes_on_where_it_stopped_and_writes_its_tables(small, t
     text, record = Path("out/editing.md").read_text(), json.loads(Path("out/editing.json").read_text())
     assert {"## At equal adherence", "## Recommended for each operation", "## Real clips"} <= set(text.splitlines())
     assert "9 of 9 trials" in text and "## Who says what the source is" in text
-    assert [len(trial["rows"]) for trial in record["trials"]] == [3] * 9
+    assert [set(trial["scores"]) for trial in record["trials"]] == [{"all", "add", "delete", "replace"}] * 9
+    assert record["trials"][5]["settings"][0]["method"]["draws"] == 2 and str(tmp_path) not in text
     assert Path("out/editing.png").read_bytes().startswith(b"\x89PNG")
     for kind in (Bench, RealClips):
         monkeypatch.setattr(kind, "tried", lambda *args: pytest.fail("what is finished is done again"))

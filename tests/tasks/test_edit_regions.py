@@ -12,7 +12,7 @@ from uat_lightning.diffusion import VPCosine
 from uat_lightning.sampling import Euler, Guidance
 from uat_lightning.sampling.editing import FlowEdit, Inpainting, Inversion, SDEdit, TextFlow, VelocityDifference
 from uat_lightning.sampling.solvers import Velocity
-from uat_lightning.tasks import ChosenEdit, Decoded, Edit, Parts, SoftMask, Source, Spans
+from uat_lightning.tasks import Caption, ChosenEdit, Decoded, Edit, Parts, SoftMask, Source, Spans
 from uat_lightning.tasks.heard import HeardPointing
 from uat_lightning.tasks.score import Score
 from uat_lightning.text import Phrases, read_instruction
@@ -191,3 +191,15 @@ def test_of_several_edits_the_one_is_kept_that_deserves_its_text_most(tiny_parts
         made = [task().edit(tiny_parts, sources[row : row + 1], seed)[0].audio for seed in seeds]
         scores = Score().run(tiny_parts, made, result.targets * 3, seed=5)
         assert seeds.index(result.seed) == int(scores.argmax())
+
+
+def test_what_the_model_writes_is_cut_at_the_last_word_that_fits(tiny_parts: Parts, waveform: Tensor):
+    class Endless(Caption):
+        def write(self, parts, audio, seed=0, first=0):
+            return ["rain falls " * 40, "zqxj" * 40][: len(audio)]
+
+    sources = [Source(waveform, "a bell rings"), Source(waveform, "a bell rings")]
+    told, unsayable = (made.texts for made in task(FlowEdit(), caption=Endless()).edit(tiny_parts, sources))
+    assert told[0].startswith("rain falls rain") and unsayable == [""]
+    assert tiny_parts.tokenizer.overlong(told) == [0]
+    assert tiny_parts.tokenizer.overlong([told[0] + " falls rain"])[0] > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uat_lightning.app.way import MethodName, ScheduleName, SolverName
+from uat_lightning.app.way import MethodName, RenderingName, ScheduleName, SolverName
 
 
 def edit(
@@ -28,6 +28,7 @@ def edit(
     negative: str | None = None,
     solver: SolverName = "Euler",
     schedule: ScheduleName = "uniform",
+    rendering: RenderingName = "ChangedBins",
     device: str = "auto",
 ) -> None:
     """Change audio files so that they deserve another caption, or as an instruction says.
@@ -66,6 +67,8 @@ def edit(
         negative: Caption of what is not to be heard; guidance leads away from it.
         solver: Euler; Heun and Midpoint look twice at each step; the others once, and remember what they saw.
         schedule: Where the steps are; uniform ones, or more of them at low noise or at high noise.
+        rendering: ChangedBins keeps the source's own sound where the edit does not change it; Decoded is what the codec
+            makes of the whole, as generation is.
         device: cpu, cuda, cuda:1 and so on, or auto.
 
     Raises:
@@ -77,7 +80,7 @@ def edit(
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers
     from uat_lightning.app.sources import Part
-    from uat_lightning.app.way import chosen_guidance, chosen_method, chosen_solver
+    from uat_lightning.app.way import chosen_guidance, chosen_method, chosen_rendering, chosen_solver
     from uat_lightning.sampling.editing import VelocityDifference
     from uat_lightning.tasks import ChosenEdit, Edit
 
@@ -90,14 +93,14 @@ def edit(
         check_readable(jobs)
     edits = [
         ChosenEdit(
-            Edit(chosen, way, guided, negative, window=window, finder=finder),
+            Edit(chosen, way, guided, negative, None, window, finder, chosen_rendering(rendering)),
             candidates=candidates,
         )
         for finder in (None, VelocityDifference())
     ]
     settings: dict[str, object] = {"method": method, "strength": strength, "start": start, "end": end}
     settings |= {"candidates": candidates, "window": window, "steps": steps, "solver": solver, "schedule": schedule}
-    settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale}
+    settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale, "rendering": rendering}
     settings |= {"source_guidance": source_guidance, "negative": negative}
     opened = open_model(model, device)
     chosen.check(opened.parts.backbone)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from uat_lightning.sampling import Guidance, Solver
     from uat_lightning.sampling.editing import EditingMethod
+    from uat_lightning.tasks import Rendering
 
 SolverName = Literal["Euler", "Heun", "Midpoint", "AdamsBashforth", "DPMSolver2M", "DPMSolver3MSDE"]
 ScheduleName = Literal["uniform", "cosine", "shifted", "polyexponential"]
@@ -22,6 +23,8 @@ MethodName = Literal[
     "Interpolation",
     "Instructed",
 ]
+
+RenderingName = Literal["ChangedBins", "Decoded"]
 
 
 def chosen_solver(name: str, steps: int, schedule: str = "uniform") -> Solver:
@@ -62,4 +65,12 @@ def chosen_method(name: str, strength: float | None, source_guidance: float | No
             raise ValueError(f"{name} has no guidance on the source: take Instructed or FlowEdit, or leave it out")
         settings["source_guidance"] = Guidance(source_guidance)
     made: EditingMethod = getattr(editing, name)(**settings)
+    return made
+
+
+def chosen_rendering(name: str) -> Rendering:
+    """Return the rendering of a name."""
+    from uat_lightning import tasks
+
+    made: Rendering = getattr(tasks, name)()
     return made

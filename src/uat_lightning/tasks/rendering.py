@@ -61,9 +61,8 @@ class ChangedBins(Rendering):
     def render(self, parts: Parts, sources: Sequence[Tensor], before: Sequences, after: Sequences) -> list[Tensor]:
         """Return the sources with the changed bins of the edits."""
         counts = [source.shape[1] for source in sources]
-        pairs = zip(sources, parts.sound(before, counts), parts.sound(after, counts), strict=True)
-        rate = parts.codec.sample_rate
-        return [self.mixed(source.cpu(), old, new, rate) for source, old, new in pairs]
+        triples = zip(sources, parts.sound(before, counts), parts.sound(after, counts), strict=True)
+        return [self.mixed(source.cpu(), old, new, parts.codec.sample_rate) for source, old, new in triples]
 
     def mixed(self, source: Tensor, before: Tensor, after: Tensor, sample_rate: int) -> Tensor:
         """Return a source with the bins in which two other waveforms differ taken from the second; all of one shape."""
