@@ -116,6 +116,7 @@ def test_candidates_are_chosen_by_the_caption_that_follows(place: Path, capsys):
     ("args", "line"),
     [
         (["--model=plain", "--instruction=add rain"], "Instructed needs a model that was trained on edits"),
+        (["--instruction=add rain", "--region=auto"], "a region is found from captions, and Instructed reads none"),
         (["--instruction= "], "the caption is empty"),
         ([f"--instruction={'add rain ' * 60}"], "tokens too long"),
         (["--instruction=add rain", "--method=SDEdit", "--source_guidance=2"], "SDEdit has no guidance on the source"),
