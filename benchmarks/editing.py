@@ -155,7 +155,7 @@ def trials(options: argparse.Namespace, model: OpenModel) -> list[Trial]:
     return [
         Trial(method, strength, source, guidance, options.steps, kept)
         for method in options.only or able
-        for strength in (options.strengths if method != "Instructed" else [1.0])
+        for strength in options.strengths
         for guidance in options.guidances
         for source in (options.sources if method not in ("SDEdit", "Instructed") else ["none"])
         for kept in (options.source_guidances if method == "Instructed" else [1.0])
