@@ -56,7 +56,7 @@ def test_an_instruction_goes_to_the_model_as_it_is_said(place: Path):
     edit("a.wav", f"--instruction={said}", "--out=b.wav")
     written = record("b.json")
     assert (written["targets"], written["source_texts"], written["instruction"]) == ([said], [], said)
-    assert written["settings"]["method"] == "Instructed"
+    assert (written["settings"]["method"], written["settings"]["guidance"]) == ("Instructed", 2.0)
     assert soundfile.info("b.wav").frames == 16_000
 
 
@@ -72,6 +72,12 @@ def test_what_comes_out_depends_on_the_source_and_on_the_words(place: Path):
     first, other_source, other_words = (soundfile.read(f"{out}.wav")[0] for out in "123")
     assert not np.allclose(first, other_source, atol=1e-3)
     assert not np.allclose(first, other_words, atol=1e-3)
+
+
+def test_guidance_is_usual_unless_it_is_given(place: Path):
+    edit("a.wav", "--target=rain falls", "--method=SDEdit", "--out=b.wav")
+    edit("a.wav", "--instruction=add rain", "--guidance=1.5", "--out=c.wav")
+    assert (record("b.json")["settings"]["guidance"], record("c.json")["settings"]["guidance"]) == (4.0, 1.5)
 
 
 def test_a_target_caption_does_as_well(place: Path):
@@ -116,6 +122,7 @@ def test_candidates_are_chosen_by_the_caption_that_follows(place: Path, capsys):
     ("args", "line"),
     [
         (["--model=plain", "--instruction=add rain"], "Instructed needs a model that was trained on edits"),
+        (["--instruction=add rain", "--region=auto"], "a region is found from captions, and Instructed reads none"),
         (["--instruction= "], "the caption is empty"),
         ([f"--instruction={'add rain ' * 60}"], "tokens too long"),
         (["--instruction=add rain", "--method=SDEdit", "--source_guidance=2"], "SDEdit has no guidance on the source"),

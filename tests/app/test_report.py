@@ -20,7 +20,7 @@ from uat_lightning.app.report import report
 from uat_lightning.app.scores import Settings, plain
 from uat_lightning.app.tagger import TaggerRecipe, tagger_file, trained_tagger
 from uat_lightning.app.unseen import batches, unseen_clips, unseen_edits
-from uat_lightning.backbone import DualStreamTransformer
+from uat_lightning.backbone import DualStreamTransformer, SourceLatents
 from uat_lightning.data.soundscapes import EVENTS, Soundscapes
 from uat_lightning.pipeline import UATPipeline
 from uat_lightning.tasks import Parts
@@ -212,13 +212,39 @@ def test_true_targets_reach_the_target_and_sources_do_not(tiny_parts):
         assert not target_reached(unseen, unseen.before)
 
 
+@pytest.fixture(scope="module")
+def instructed(tiny_codec, tiny_tokenizer, tmp_path_factory) -> tuple[str, dict[str, Any], list[str]]:
+    folder = tmp_path_factory.mktemp("instructed") / "model"
+    with torch.random.fork_rng(), pytest.MonkeyPatch.context() as patch:
+        backbone = DualStreamTransformer(**BACKBONE, source=SourceLatents())
+        UATPipeline(Parts(backbone, tiny_codec, tiny_tokenizer)).save_pretrained(folder)
+        patch.setenv("UAT_CACHE", str(tmp_path_factory.getbasetemp() / "tagger-cache"))
+        page, scores, lines = examine(open_model(str(folder), "cpu"), SETTINGS, range(CLIPS), RECIPE)
+    return page, json.loads(scores), lines
+
+
+def test_a_model_trained_on_edits_is_scored_by_instruction_beside_sdedit(instructed, examined):
+    page, record, lines = instructed
+    editing = record["scores"]["editing"]
+    assert editing["instructed"].keys() == editing["edited"].keys() == {"all", "add", "delete", "replace"}
+    assert editing["instructed"]["all"].keys() >= {"target_present", "untouched_kept", "deleted_gone"}
+    assert record["protocol"]["instruction_guidance"] == SETTINGS.instruction_guidance
+    assert "as it was trained (Instructed)" in page
+    assert sum(line.startswith("instructed: ") for line in lines) == 3
+    assert "instructed" not in examined[1]["scores"]["editing"]
+    assert "as it was trained (Instructed)" not in examined[0]
+
+
 def test_editing_scores_by_hand(tiny_parts):
     edits = unseen_edits(Soundscapes(), tiny_parts, range(12))
     perfect = editing_scores(edits, [u.target for u in edits], [u.after for u in edits], 16_000)["all"]
     assert (perfect["target_present"], perfect["untouched_kept"], perfect["distance_to_target_db"]) == (1, 1, 0)
     assert perfect["distance_to_source_db"] > 0
     deaf = editing_scores(edits, [u.source for u in edits], [frozenset()] * len(edits), 16_000)
-    assert deaf["delete"]["target_present"] == 1
+    assert deaf["delete"]["target_present"] == deaf["delete"]["deleted_gone"] == deaf["replace"]["deleted_gone"] == 1
+    idle = editing_scores(edits, [u.source for u in edits], [u.before for u in edits], 16_000)
+    assert idle["delete"]["deleted_gone"] == idle["replace"]["deleted_gone"] == 0
+    assert math.isnan(idle["add"]["deleted_gone"])
     assert deaf["add"]["target_present"] == deaf["all"]["untouched_kept"] == deaf["all"]["distance_to_source_db"] == 0
 
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from uat_lightning.backbone import DualStreamTransformer, Isolated, Joint, PaperBackbone, SourceLatents, beside
+from uat_lightning.backbone.source import SourceExit
 from uat_lightning.configurable import rebuild
+from uat_lightning.diffusion import RectifiedFlow, VPCosine
 from uat_lightning.text import LearnedEmbedding
 from uat_lightning.types import Pair, Sequences
 
@@ -48,7 +50,7 @@ def some(rows: int = 3) -> tuple[Pair[Sequences], Pair[torch.Tensor], Sequences]
 def test_a_source_changes_nothing_at_first(kind: str):
     noisy, t, source = some()
     plain, new = KINDS[kind](None), KINDS[kind](SourceLatents())
-    new.load_state_dict({**plain.state_dict(), "source_in.weight": new.source_in.weight})
+    new.load_state_dict({**new.state_dict(), **plain.state_dict()})
     expected, found = plain(noisy, t), new(Pair(beside(noisy.audio, source), noisy.text), t)
     assert torch.equal(found.audio, expected.audio)
     assert torch.equal(found.text.logits(), expected.text.logits())
@@ -57,8 +59,9 @@ def test_a_source_changes_nothing_at_first(kind: str):
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_weights_start_as_they_do_without_a_source(kind: str):
     plain, new = KINDS[kind](None).state_dict(), KINDS[kind](SourceLatents()).state_dict()
-    assert set(new) - set(plain) == {"source_in.weight"}
-    assert not new["source_in.weight"].any()
+    own = set(new) - set(plain)
+    assert own == {"source_in.weight", "source_out.shares.weight", "source_out.shares.bias"}
+    assert not any(new[name].any() for name in own)
     assert all(torch.equal(new[name], plain[name]) for name in plain)
 
 
@@ -125,6 +128,23 @@ def test_every_weight_has_a_gradient_where_no_row_has_a_source():
     (prediction.audio.sum() + prediction.text.logits().sum()).backward()
     assert all(weight.grad is not None for weight in backbone.parameters())
     assert not backbone.source_in.weight.grad.any()
+    assert not backbone.source_out.shares.weight.grad.any()
+
+
+@pytest.mark.parametrize("process", [RectifiedFlow(), VPCosine()])
+def test_where_nothing_changes_the_prediction_is_a_line_in_source_and_noisy_latents(process):
+    """One set of shares for a noise level says the exact prediction for any latents and any noise."""
+    _, _, source = some()
+    t = torch.full((3,), 0.6)
+    leave = SourceExit(WIDTH, 2)
+    noise = torch.randn_like(source.values)
+    noisy, target = process.path(source.values, noise, t), process.target(source.values, noise, t)
+    sides = torch.stack([noisy.flatten(), source.values.flatten()], 1)
+    shares = torch.linalg.lstsq(sides, target.flatten()[:, None]).solution[:, 0]
+    leave.shares.bias.data = shares.repeat_interleave(WIDTH)
+    whole = Sequences(noisy, torch.full((3,), 7))
+    found = leave(beside(whole, replace(source, lengths=whole.lengths)).values, torch.zeros(3, 2))
+    torch.testing.assert_close(found, target, rtol=1e-4, atol=1e-4)
 
 
 def test_a_backbone_without_one_says_so():

@@ -22,7 +22,7 @@ def edit(
     end: float | None = None,
     seed: int = 0,
     steps: int = 50,
-    guidance: float = 4.0,
+    guidance: float | None = None,
     guidance_rescale: float = 0.9,
     source_guidance: float | None = None,
     negative: str | None = None,
@@ -61,7 +61,7 @@ def edit(
         end: Where to stop in each file, in seconds; its end where not given.
         seed: Seed of the first result; result i has seed + i.
         steps: Steps from pure noise to clean; an edit takes its share of them.
-        guidance: How strictly the target is followed; 1 is as trained, 4 exaggerates.
+        guidance: How strictly the target is followed; 1 is as trained, 4 exaggerates. Usually 4, and 2 for Instructed.
         guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it).
         source_guidance: How strictly the source is followed: by Instructed, 1 as trained, or its text by FlowEdit.
         negative: Caption of what is not to be heard; guidance leads away from it.
@@ -80,11 +80,18 @@ def edit(
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers
     from uat_lightning.app.sources import Part
-    from uat_lightning.app.way import chosen_guidance, chosen_method, chosen_rendering, chosen_solver
+    from uat_lightning.app.way import (
+        chosen_guidance,
+        chosen_method,
+        chosen_rendering,
+        chosen_solver,
+        usual_guidance,
+    )
     from uat_lightning.sampling.editing import VelocityDifference
     from uat_lightning.tasks import ChosenEdit, Edit
 
     check_numbers(seed, window=window)
+    guidance = usual_guidance(method) if guidance is None else guidance
     way, guided = chosen_solver(solver, steps, schedule), chosen_guidance(guidance, guidance_rescale)
     asked = {"target": target, "instruction": instruction, "source": source, "region": region}
     jobs = jobs_of(files, out, manifest, {**asked, "part": Part(start, end)})

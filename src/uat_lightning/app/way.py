@@ -25,6 +25,7 @@ MethodName = Literal[
 ]
 
 RenderingName = Literal["ChangedBins", "Decoded"]
+EXAGGERATED, INSTRUCTED = 4.0, 2.0  # usual scales of guidance: on captions, and on instructions
 
 
 def chosen_solver(name: str, steps: int, schedule: str = "uniform") -> Solver:
@@ -49,6 +50,11 @@ def chosen_guidance(scale: float, rescale: float = 0.0) -> Guidance:
     from uat_lightning.sampling import Guidance, RescaledGuidance
 
     return RescaledGuidance(scale, rescale=rescale) if rescale else Guidance(scale)
+
+
+def usual_guidance(method: str) -> float:
+    """Return the scale of guidance of an editing method: a model that was trained on edits needs less of it."""
+    return INSTRUCTED if method == "Instructed" else EXAGGERATED
 
 
 def chosen_method(name: str, strength: float | None, source_guidance: float | None = None) -> EditingMethod:

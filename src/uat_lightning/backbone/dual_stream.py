@@ -18,7 +18,7 @@ from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.remembered import Remembered
 from uat_lightning.backbone.rotary import rotary_angles
 from uat_lightning.backbone.sight import Sight, Whole, side_by_side
-from uat_lightning.backbone.source import SourceLatents, entered
+from uat_lightning.backbone.source import SourceLatents, check_channels, widened
 from uat_lightning.backbone.stem import ConvolutionalStem
 from uat_lightning.backbone.stream import Memory
 from uat_lightning.types import Pair, Sequences
@@ -84,6 +84,7 @@ class DualStreamTransformer(Backbone):
         self.audio_head, self.text_head = AudioHead(width, latent_width), TextHead(width, vocabulary_size)
         nn.init.normal_(self.text_in.weight, std=0.02 * width**0.5)
         self.source_in = source.entrance(latent_width, width) if source else None
+        self.source_out = source.exit(latent_width, width) if source else None
         self.takes_source = source is not None
 
     def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
@@ -102,7 +103,7 @@ class DualStreamTransformer(Backbone):
         x = Pair(self._hear(noisy.audio), self._embed(noisy.text.values))
         for block in self.blocks:
             x = block(x, condition, angles, readable)
-        return Prediction(self.audio_head(x.audio, condition.audio), self.text_head(x.text))
+        return Prediction(self._velocity(x.audio, noisy.audio, condition.audio), self.text_head(x.text))
 
     def given_text(self, text: Sequences, t: Tensor) -> OneSided[Tensor]:
         """Return the velocity under a text that stays; its stream is computed once where it cannot read the audio."""
@@ -125,8 +126,7 @@ class DualStreamTransformer(Backbone):
         readable = torch.cat([audio.mask, text_mask], dim=1)
         x, condition = self._hear(audio), self.audio_time(t)
         x, _ = walk(self.blocks, "audio", x, condition, self._angles(audio), readable, given.memories)
-        out: Tensor = self.audio_head(x, condition)
-        return out
+        return self._velocity(x, audio, condition)
 
     def text_alone(self, text: Sequences, t: Tensor, given: Remembered[TextPrediction]) -> TextPrediction:
         """Return the words beside remembered audio."""
@@ -167,8 +167,19 @@ class DualStreamTransformer(Backbone):
         return rotary_angles(audio.values.shape[1], self.head_width, self.rotary_base, audio.values.device)
 
     def _hear(self, audio: Sequences) -> Tensor:
-        x = entered(audio.values, self.latent_width, self.audio_in, self.source_in)
+        x: Tensor = self.audio_in(audio.values[..., : self.latent_width])
+        if self.source_in is None:
+            check_channels(audio.values, self.latent_width)
+        else:
+            x = x + self.source_in(widened(audio.values, self.latent_width)[..., self.latent_width :])
         return x if self.audio_stem is None else self.audio_stem(x, audio.mask)
+
+    def _velocity(self, x: Tensor, audio: Sequences, condition: Tensor) -> Tensor:
+        velocity: Tensor = self.audio_head(x, condition)
+        if self.source_out is None:
+            return velocity
+        added: Tensor = self.source_out(widened(audio.values, self.latent_width), condition)
+        return velocity + added
 
     def _embed(self, tokens: Tensor, first: int = 0) -> Tensor:
         end = first + tokens.shape[1]

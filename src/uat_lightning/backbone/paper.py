@@ -11,7 +11,7 @@ from uat_lightning.backbone.feed_forward import start_at_zero
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.refiner import TextRefiner
 from uat_lightning.backbone.rotary import rotary_angles
-from uat_lightning.backbone.source import SourceLatents, entered
+from uat_lightning.backbone.source import SourceLatents, check_channels, widened
 from uat_lightning.backbone.text_block import CausalBlock, TextBlock
 from uat_lightning.backbone.timing import FourierTime, StableAudioTiming, Timing
 from uat_lightning.backbone.warm_start import WarmStart
@@ -92,6 +92,7 @@ class PaperBackbone(Backbone):
         self.refiner = TextRefiner(text_width, text_heads, hidden.text, refiner_depth)
         self.vocabulary = nn.Linear(text_width, vocabulary_size)
         self.source_in = source.entrance(latent_width, width) if source else None
+        self.source_out = source.exit(latent_width, width) if source else None
         self.takes_source = source is not None
         if warm_start is not None:
             warm_start.load(self)
@@ -99,7 +100,14 @@ class PaperBackbone(Backbone):
 
     def inherited(self) -> set[str]:
         """Return the names of the weights that a warm start brings: those of the audio side."""
-        new = ["encoder.", "refiner.", "vocabulary.", "source_in.", *([] if self.timing.inherited else ["timing."])]
+        new = [
+            "encoder.",
+            "refiner.",
+            "vocabulary.",
+            "source_in.",
+            "source_out.",
+            *([] if self.timing.inherited else ["timing."]),
+        ]
         names = (name for name in self.state_dict() if not name.startswith(tuple(new)))
         return {name for name in names if not (name.startswith("blocks.") and name.split(".")[2] == "text")}
 
@@ -120,21 +128,25 @@ class PaperBackbone(Backbone):
         for block in self.blocks:
             x = block(x, self._context(x.text, signals.context, valid.text, visible), angles, valid)
         refined = self.refiner(x.text, angles.text, valid.text)
-        return Prediction(self._end(x.audio), TextPrediction(refined, self.vocabulary))
+        return Prediction(self._end(x.audio, noisy.audio.values, told), TextPrediction(refined, self.vocabulary))
 
-    def _begin(self, latents: Tensor, told: Tensor) -> Tensor:
+    def _begin(self, values: Tensor, told: Tensor) -> Tensor:
         """Return audio states (rows, 1 + frames, width): what the stream is told, then the latents."""
-        states = entered(latents, self.latent_width, self._enter, self.source_in)
+        latents = values[..., : self.latent_width]
+        states = self.enter(latents + self.latents_in(latents))
+        if self.source_in is None:
+            check_channels(values, self.latent_width)
+        else:
+            states = states + self.source_in(widened(values, self.latent_width)[..., self.latent_width :])
         return torch.cat([told[:, None], states], dim=1)
 
-    def _enter(self, latents: Tensor) -> Tensor:
-        states: Tensor = self.enter(latents + self.latents_in(latents))
-        return states
-
-    def _end(self, z: Tensor) -> Tensor:
+    def _end(self, z: Tensor, values: Tensor, told: Tensor) -> Tensor:
         velocity = self.leave(z[:, 1:])
         out: Tensor = velocity + self.latents_out(velocity)
-        return out
+        if self.source_out is None:
+            return out
+        added: Tensor = self.source_out(widened(values, self.latent_width), told)
+        return out + added
 
     def _angles(self, x: Pair[Tensor]) -> Pair[Tensor]:
         sides = zip(x, self.rotary_widths, strict=True)

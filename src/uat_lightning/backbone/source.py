@@ -7,25 +7,25 @@ are left out, and contribute nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
+from uat_lightning.backbone.feed_forward import start_at_zero
 from uat_lightning.configurable import Configurable
 from uat_lightning.types import Sequences
 
 
 class SourceLatents(Configurable):
-    """Lets a backbone see a source: names the layer through which it enters the audio stream.
+    """Lets a backbone see a source: names the layers through which it enters the audio stream and the prediction.
 
-    The layer is linear, without bias, and its output is added to that of the layer through which noisy latents enter.
-    This equals one layer over the concatenated channels (InstructPix2Pix, arXiv 2211.09800, section 3.2), whose new
-    weights start at zero: a network that knows no edits yet does what it did before.
+    Either layer starts at zero: a network that knows no edits yet does what it did before.
     """
 
     def entrance(self, latent_width: int, width: int) -> nn.Linear:
-        """Return the layer from the source's channels and the one that tells its presence, (2 of them + 1) to width.
+        """Return the layer from the source's channels, and the one that tells its presence, to the audio stream.
+
+        It is linear, without bias, and its output is added to that of the layer through which noisy latents enter. This
+        equals one layer over the concatenated channels (InstructPix2Pix, arXiv 2211.09800, section 3.2).
 
         Args:
             latent_width: Channels of the audio latents.
@@ -34,6 +34,40 @@ class SourceLatents(Configurable):
         layer = nn.Linear(latent_width + 1, width, bias=False)
         nn.init.zeros_(layer.weight)
         return layer
+
+    def exit(self, latent_width: int, width: int) -> SourceExit:
+        """Return the layer from source and noisy latents straight to the prediction; arguments as above."""
+        return SourceExit(latent_width, width)
+
+
+class SourceExit(nn.Module):
+    """What goes from source and noisy latents straight into the prediction, in shares that the noise level decides.
+
+    Where an edit changes nothing, the velocity of the rectified flow is ``(noisy - source) / t``, and that of any other
+    process as well is a sum of the two in shares that depend on t alone. The network is left with what does change.
+
+    Args:
+        latent_width: Channels of the audio latents.
+        width: Channels of the condition.
+    """
+
+    def __init__(self, latent_width: int, width: int) -> None:
+        super().__init__()
+        self.shares = nn.Linear(width, 2 * latent_width)
+        start_at_zero(self.shares)
+        nn.init.zeros_(self.shares.bias)
+
+    def forward(self, wide: Tensor, condition: Tensor) -> Tensor:
+        """Return what to add to the prediction, (rows, frames, latent_width): zeros where there is no source.
+
+        Args:
+            wide: Noisy latents with a source's channels, (rows, frames, 2 latent_width + 1).
+            condition: What is known of the noise level, (rows, width).
+        """
+        of_noisy, of_source = self.shares(nn.functional.silu(condition))[:, None].chunk(2, -1)
+        noisy, source, present = torch.tensor_split(wide, (of_noisy.shape[-1], 2 * of_noisy.shape[-1]), dim=-1)
+        added: Tensor = present * (of_noisy * noisy + of_source * source)
+        return added
 
 
 def beside(noisy: Sequences, source: Sequences, seen: Tensor | None = None) -> Sequences:
@@ -52,28 +86,19 @@ def beside(noisy: Sequences, source: Sequences, seen: Tensor | None = None) -> S
     return Sequences(torch.cat([noisy.values, channels], dim=-1), noisy.lengths)
 
 
-def entered(
-    values: Tensor, latent_width: int, enter: Callable[[Tensor], Tensor], source_in: nn.Module | None
-) -> Tensor:
-    """Return the first state of an audio stream, (rows, frames, width).
+def widened(values: Tensor, latent_width: int) -> Tensor:
+    """Return noisy latents with a source's channels, which are zeros where none came with them.
 
-    Args:
-        values: Noisy latents, with a source's channels or without.
-        latent_width: Channels of the noisy latents alone.
-        enter: The layer of the noisy latents.
-        source_in: The layer of the source's channels; None where the backbone takes none.
+    Zeros, and not nothing, where no row has a source: every weight then has a gradient on every rank.
+    """
+    return nn.functional.pad(values, (0, 2 * latent_width + 1 - values.shape[-1]))
+
+
+def check_channels(values: Tensor, latent_width: int) -> None:
+    """See that nothing stands beside noisy latents.
 
     Raises:
-        ValueError: If there is a source and no layer for it.
+        ValueError: If a source does.
     """
-    states = enter(values[..., :latent_width])
-    if source_in is None:
-        if values.shape[-1] != latent_width:
-            raise ValueError(
-                f"{values.shape[-1]} channels of latents, not {latent_width}: the backbone takes no source"
-            )
-        return states
-    # Zeros, and not nothing, where no row has a source: every weight has a gradient on every rank.
-    channels = nn.functional.pad(values[..., latent_width:], (0, 2 * latent_width + 1 - values.shape[-1]))
-    edited: Tensor = states + source_in(channels)
-    return edited
+    if values.shape[-1] != latent_width:
+        raise ValueError(f"{values.shape[-1]} channels of latents, not {latent_width}: the backbone takes no source")

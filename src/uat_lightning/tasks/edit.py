@@ -194,6 +194,9 @@ class Edit:
         given = [source.region for source in sources]
         if self.finder is None or all(region is not None for region in given):
             return given
+        if self.method.follows_instructions:
+            remedy = "name it in seconds, leave it out, or take another method"
+            raise ValueError(f"a region is found from captions, and {type(self.method).__name__} reads none: {remedy}")
         masks = self.finder.find(audio.values, audio.lengths, flow, noise)
         found = [SoftMask(mask[:length, 0].cpu()) for mask, length in zip(masks, audio.lengths.tolist(), strict=True)]
         return [mask if region is None else region for region, mask in zip(given, found, strict=True)]

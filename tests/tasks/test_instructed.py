@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from conftest import BACKBONE
+from uat_lightning.backbone import DualStreamTransformer, Isolated, SourceLatents
+from uat_lightning.diffusion import VPCosine
+from uat_lightning.sampling import Euler, Guidance
+from uat_lightning.sampling.editing import Instructed, SDEdit
+from uat_lightning.tasks import Edit, Parts
+from uat_lightning.tasks.edit import Source
+from uat_lightning.tasks.region import Spans
+from uat_lightning.text import Add, Said
+
+RATE = 16_000
+
+
+@pytest.fixture
+def parts(tiny_codec, tiny_tokenizer) -> Parts:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        backbone = DualStreamTransformer(**BACKBONE, coupling=Isolated(), source=SourceLatents())
+        for weight in backbone.parameters():
+            torch.nn.init.normal_(weight, std=0.1)
+    return Parts(backbone.eval(), tiny_codec, tiny_tokenizer)
+
+
+def sounds(*seconds: float) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [0.2 * torch.randn(1, round(RATE * each), generator=generator) for each in seconds]
+
+
+def task(**settings) -> Edit:
+    method = Instructed(source_guidance=Guidance(settings.pop("source_guidance", 1.5)))
+    return Edit(method, Euler(4), Guidance(2.0), **settings)
+
+
+@pytest.mark.parametrize("window", [None, 0.5])
+def test_a_batch_is_edited_as_its_rows_one_by_one(parts: Parts, window: float | None):
+    waveforms, said = sounds(1.0, 0.7, 1.0), ["add a bell", "remove the rain", "rain falls"]
+    together = task(window=window).run(parts, waveforms, said, seed=5)
+    for row, (waveform, words) in enumerate(zip(waveforms, said, strict=True)):
+        (alone,) = task(window=window).run(parts, [waveform], [words], seed=5, first=row)
+        assert alone.shape == waveform.shape
+        torch.testing.assert_close(together[row], alone, rtol=1e-3, atol=1e-3)
+
+
+def test_the_seed_decides_the_noise(parts: Parts):
+    waveforms = sounds(0.8)
+    first, again, other = (task().run(parts, waveforms, ["add a bell"], seed=seed)[0] for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other, atol=1e-3)
+
+
+def test_at_strength_0_the_source_comes_back(parts: Parts):
+    (waveform,) = sounds(0.8)
+    (edited,) = Edit(Instructed(0.0)).run(parts, [waveform], ["add a bell"])
+    (round_trip,) = parts.sound(parts.listen([waveform]), [waveform.shape[1]])
+    torch.testing.assert_close(edited, round_trip)
+
+
+def test_outside_of_a_region_the_samples_stay(parts: Parts):
+    (waveform,) = sounds(1.0)
+    source = Source(waveform, Said("add a bell"), region=Spans([(0.4, 0.7)]))
+    (edited,) = task().edit(parts, [source])
+    first, last = round(0.4 * RATE), round(0.7 * RATE)
+    assert torch.equal(edited.audio[:, :first], waveform[:, :first])
+    assert torch.equal(edited.audio[:, last:], waveform[:, last:])
+    assert not torch.equal(edited.audio, waveform)
+
+
+def test_no_caption_of_the_source_is_written(parts: Parts):
+    (edited,) = task().edit(parts, [Source(sounds(0.8)[0], Said("whatever you like"))])
+    assert (edited.targets, edited.texts, edited.complaints) == (["whatever you like"], [], [])
+    assert edited.evaluations == 4
+
+
+def test_the_negative_text_is_led_away_from(parts: Parts):
+    waveforms = sounds(0.8)
+    plain, away = (task(negative=words).run(parts, waveforms, ["add a bell"])[0] for words in (None, "rain falls"))
+    assert not torch.allclose(plain, away, atol=1e-3)
+
+
+def test_models_of_other_processes_are_edited_too(parts: Parts):
+    other = Parts(parts.backbone, parts.codec, parts.tokenizer, VPCosine())
+    assert task().run(other, sounds(0.8), ["add a bell"])[0].isfinite().all()
+
+
+def test_a_model_without_a_source_says_what_to_do(tiny_parts: Parts):
+    with pytest.raises(ValueError, match=r"Instructed needs a model .* take another method") as raised:
+        task().run(tiny_parts, sounds(0.8), ["add a bell"])
+    assert "\n" not in str(raised.value)
+
+
+def test_other_methods_edit_with_a_model_that_takes_a_source(parts: Parts):
+    made = Edit(SDEdit(0.5), Euler(2)).run(parts, sounds(0.8), ["a bell rings"])
+    assert made[0].isfinite().all()
+
+
+def test_an_instruction_that_is_not_in_words_is_refused(parts: Parts):
+    with pytest.raises(ValueError, match="a model follows words: give Said"):
+        task().edit(parts, [Source(sounds(0.8)[0], Add("a bell"))])
