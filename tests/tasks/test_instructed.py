@@ -56,8 +56,7 @@ def test_the_seed_decides_the_noise(parts: Parts):
 def test_at_strength_0_the_source_comes_back(parts: Parts):
     (waveform,) = sounds(0.8)
     (edited,) = Edit(Instructed(0.0)).run(parts, [waveform], ["add a bell"])
-    (round_trip,) = parts.sound(parts.listen([waveform]), [waveform.shape[1]])
-    torch.testing.assert_close(edited, round_trip)
+    torch.testing.assert_close(edited, waveform, rtol=0, atol=1e-5)
 
 
 def test_outside_of_a_region_the_samples_stay(parts: Parts):
