@@ -185,7 +185,7 @@ def test_edits_of_silent_clips_are_left_out_and_counted(tmp_path: Path, tiny_cod
     data.setup("fit")
     store = data._served["train"]["edits"].store
     assert 0 < len(store) < 20
-    assert f"left out {20 - len(store)} of 20 clips. one of the clips to mix is silent" in caplog.text
+    assert f"left out {20 - len(store)} of 20 clips. noise-1 is silent" in caplog.text
 
 
 def data_of(folder: Path, codec, share: Share) -> AudioTextDataModule:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from uat_lightning.data.store import ARRAYS, EncodedClip, JoinedStore, LatentStore
+from uat_lightning.data.joined import JoinedStore
+from uat_lightning.data.store import ARRAYS, EncodedClip, LatentStore
 
 PAD, CANVAS = 0, 7
 

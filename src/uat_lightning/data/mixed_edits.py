@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from uat_lightning.data.audio.loudness import loudness
 from uat_lightning.data.corpus import Corpus
 from uat_lightning.data.instructing import adding, deleting, replacing, together
 from uat_lightning.data.mixing import FADE, Placing, Samples, draw_placing, placed, under_common_gain
@@ -137,7 +138,10 @@ class MixedEditsSource(Source):
         longest = max(1, round(self.mixing.longest * self.sample_rate))
         if not clip.captions:
             raise ValueError(f"{clip.uid} has no caption")
-        return CaptionedAudio(clip.uid, clip.waveform[:, :longest], clip.captions)
+        waveform = clip.waveform[:, :longest]
+        if loudness(waveform).silent:
+            raise ValueError(f"{clip.uid} is silent")
+        return CaptionedAudio(clip.uid, waveform, clip.captions)
 
     def _mixed(self, kept: CaptionedAudio, event: CaptionedAudio | None, placing: Placing) -> Samples:
         if event is None:

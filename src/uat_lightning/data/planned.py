@@ -16,10 +16,11 @@ from uat_lightning.codec import Codec
 from uat_lightning.data.batches import PlannedBatches, PlannedLoader, RemainingSteps, WholeSplit
 from uat_lightning.data.buckets import Buckets
 from uat_lightning.data.encode import fingerprint
+from uat_lightning.data.joined import JoinedStore
 from uat_lightning.data.mixture import Pool
 from uat_lightning.data.parts import check_edits, check_parts, check_trainer
 from uat_lightning.data.plan import Plan, changes, rows_of_directions
-from uat_lightning.data.store import JoinedStore, Store
+from uat_lightning.data.store import Store
 from uat_lightning.text import Tokenizer
 from uat_lightning.types import Batch
 

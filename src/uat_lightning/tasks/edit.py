@@ -164,11 +164,8 @@ class Edit:
         audio = parts.listen([source.audio for source in sources])
         flow = self._flow(parts, audio, sources, seed, first, Texts)
         _check_wishes(flow)
-        texts = zip(flow.windows.rows.tolist(), flow.texts.targets, strict=True)
-        found: list[list[str]] = [[] for _ in sources]
-        for row, text in texts:
-            found[row].append(text)
-        return found
+        told = list(zip(flow.windows.rows.tolist(), flow.texts.targets, strict=True))
+        return [[text for where, text in told if where == row] for row in range(len(sources))]
 
     def _flow(
         self,

@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader, Dataset
 from uat_lightning.codec import Codec
 from uat_lightning.configurable import Configurable, rebuild
 from uat_lightning.data.batches import PlannedBatches, RemainingSteps
+from uat_lightning.data.joined import JoinedStore
 from uat_lightning.data.planned import PlannedDataModule, WeightedStore
 from uat_lightning.data.shards.clips import CODEC
 from uat_lightning.data.shards.places import Cached
 from uat_lightning.data.shards.store import GIGABYTE, ShardFolder, ShardStore
-from uat_lightning.data.store import JoinedStore
 from uat_lightning.text import Tokenizer
 from uat_lightning.types import Batch
 
