@@ -80,22 +80,16 @@ def edit(
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers
     from uat_lightning.app.sources import Part
-    from uat_lightning.app.way import (
-        chosen_guidance,
-        chosen_method,
-        chosen_rendering,
-        chosen_solver,
-        usual_guidance,
-    )
+    from uat_lightning.app.way import chosen_guidance, chosen_method, chosen_rendering, chosen_solver
     from uat_lightning.sampling.editing import VelocityDifference
     from uat_lightning.tasks import ChosenEdit, Edit
 
     check_numbers(seed, window=window)
-    guidance = usual_guidance(method) if guidance is None else guidance
+    chosen = chosen_method(method, strength, source_guidance)
+    guidance = chosen.usual_guidance if guidance is None else guidance
     way, guided = chosen_solver(solver, steps, schedule), chosen_guidance(guidance, guidance_rescale)
     asked = {"target": target, "instruction": instruction, "source": source, "region": region}
     jobs = jobs_of(files, out, manifest, {**asked, "part": Part(start, end)})
-    chosen = chosen_method(method, strength, source_guidance)
     if not chosen.follows_instructions:
         check_readable(jobs)
     edits = [

@@ -18,7 +18,6 @@ from uat_lightning.app import editing_scores as editing
 from uat_lightning.app import generation_scores as generation
 from uat_lightning.app.hearing import Ears, Events, event_scores
 from uat_lightning.app.unseen import UnseenClip, UnseenEdit
-from uat_lightning.app.way import INSTRUCTED
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
 from uat_lightning.sampling.editing import Instructed, SDEdit
 from uat_lightning.tasks import Edit, Generate, Parts
@@ -44,7 +43,7 @@ class Settings:
     guidance: float = 4.0
     guidance_rescale: float = 0.9
     strength: float = 0.8
-    instruction_guidance: float = INSTRUCTED
+    instruction_guidance: float = Instructed.usual_guidance
     curve: tuple[float, ...] = (0.5, 0.9)
     batch_size: int = 50
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ MethodName = Literal[
 ]
 
 RenderingName = Literal["ChangedBins", "Decoded"]
-EXAGGERATED, INSTRUCTED = 4.0, 2.0  # usual scales of guidance: on captions, and on instructions
 
 
 def chosen_solver(name: str, steps: int, schedule: str = "uniform") -> Solver:
@@ -52,11 +52,6 @@ def chosen_guidance(scale: float, rescale: float = 0.0) -> Guidance:
     return RescaledGuidance(scale, rescale=rescale) if rescale else Guidance(scale)
 
 
-def usual_guidance(method: str) -> float:
-    """Return the scale of guidance of an editing method: a model that was trained on edits needs less of it."""
-    return INSTRUCTED if method == "Instructed" else EXAGGERATED
-
-
 def chosen_method(name: str, strength: float | None, source_guidance: float | None = None) -> EditingMethod:
     """Return the editing method of a name, with its own settings where None is given.
 
@@ -65,12 +60,13 @@ def chosen_method(name: str, strength: float | None, source_guidance: float | No
     """
     from uat_lightning.sampling import Guidance, editing
 
+    kind = getattr(editing, name)
     settings: dict[str, object] = {} if strength is None else {"strength": strength}
     if source_guidance is not None:
-        if name not in ("Instructed", "FlowEdit"):
+        if "source_guidance" not in inspect.signature(kind).parameters:
             raise ValueError(f"{name} has no guidance on the source: take Instructed or FlowEdit, or leave it out")
         settings["source_guidance"] = Guidance(source_guidance)
-    made: EditingMethod = getattr(editing, name)(**settings)
+    made: EditingMethod = kind(**settings)
     return made
 
 

@@ -36,15 +36,16 @@ class DualGuidance:
         """Return the guidance for one run of a solver, with a memory of its own where it needs one."""
         return DualGuidance(self.text.begin(), self.source)
 
-    def guide(self, predictions: tuple[Tensor, ...], seen: Seen) -> Tensor:
+    def guide(self, predictions: tuple[Tensor, ...], seen: Seen, t: float) -> Tensor:
         """Return the guided prediction of audio, (rows, frames, channels).
 
         Args:
             predictions: As many as ``conditions`` says, in its order.
             seen: The noisy latents.
+            t: Their noise level, known on the host.
         """
         both, *less = predictions
-        guided = self.text.guide(both, less[0], seen) if less and self.text.acts(float(seen.t[0])) else both
+        guided = self.text.guide(both, less[0], seen) if less and self.text.acts(t) else both
         return guided if len(less) < 2 else guided + self.source.mix(*less) - less[0]
 
 
@@ -80,7 +81,7 @@ class EditVelocity:
         seen = torch.arange(count * rows, device=latents.device) < 2 * rows
         noisy = beside(audio.repeat(count), self.source.repeat(count), seen)
         predictions = self._under(count)(noisy, times.repeat(count)).chunk(count)
-        return self.guidance.guide(predictions, Seen(audio, times, self.process))
+        return self.guidance.guide(predictions, Seen(audio, times, self.process), t)
 
     def _under(self, count: int) -> OneSided[Tensor]:
         """Return the network under the text and, below it, the null side for each further condition."""

@@ -11,7 +11,7 @@ from uat_lightning.sampling.canvas import Symbols, allowed_at
 from uat_lightning.sampling.chance import draw
 from uat_lightning.sampling.draft import Draft
 from uat_lightning.sampling.evaluations import Logits, at
-from uat_lightning.sampling.text_sampler import TextSampler
+from uat_lightning.sampling.text_sampler import TextSampler, check_temperature
 
 
 class LeftToRight(TextSampler):
@@ -25,8 +25,7 @@ class LeftToRight(TextSampler):
     """
 
     def __init__(self, temperature: float = 0.0) -> None:
-        if not temperature >= 0:
-            raise ValueError(f"temperature must not be negative, got {temperature}")
+        check_temperature(temperature)
         self.temperature = temperature
 
     def sample(self, logits: Logits, canvas: Tensor, symbols: Symbols, generators: Sequence[Generator]) -> Tensor:

@@ -38,8 +38,7 @@ class StepwiseSampler(TextSampler):
     """
 
     def __init__(self, temperature: float = 0.0) -> None:
-        if not temperature >= 0:
-            raise ValueError(f"temperature must not be negative, got {temperature}")
+        check_temperature(temperature)
         self.temperature = temperature
 
     @abstractmethod
@@ -98,6 +97,16 @@ class StepwiseSampler(TextSampler):
 def equal_levels(steps: int) -> list[float]:
     """Return the noise levels of equal steps from 1 to 0."""
     return torch.linspace(1, 0, steps + 1, dtype=torch.float64).tolist()
+
+
+def check_temperature(temperature: float) -> None:
+    """See that a temperature is one.
+
+    Raises:
+        ValueError: If it is below 0.
+    """
+    if not temperature >= 0:
+        raise ValueError(f"temperature must not be negative, got {temperature}")
 
 
 def check_steps(steps: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from uat_lightning.data.corpus import Corpus
+from uat_lightning.data.soundscapes.corpus import SoundscapesCorpus
 from uat_lightning.data.soundscapes.dataset import Clip, Soundscapes
 from uat_lightning.data.source import CaptionedAudio, Source
 
@@ -50,7 +50,7 @@ class SoundscapesEditsSource(Source):
         return np.repeat(clip.audio[None], self.channels, 0)
 
 
-class SoundscapesEdits(Corpus):
+class SoundscapesEdits(SoundscapesCorpus):
     """Scenes with one event more, one less or another one, with instructions: made on the spot, nothing to download.
 
     What is not asked for is the same in source and target, to the last bit. Pairs of classes that are held out from
@@ -84,14 +84,8 @@ class SoundscapesEdits(Corpus):
         if instructions < 1 or not 0 <= targets <= 5:
             wanted = "at least 1 instruction and 0 to 5 captions of the target"
             raise ValueError(f"each edit needs {wanted}, got {instructions} and {targets}")
-        self.counts = {"train": train_clips, "validation": validation_clips, "test": test_clips}
+        super().__init__(train_clips, validation_clips, test_clips, shortest, longest, seed)
         self.instructions, self.targets = instructions, targets
-        self.shortest, self.longest, self.seed = shortest, longest, seed
-
-    @property
-    def split_names(self) -> tuple[str, ...]:
-        """The splits that have edits."""
-        return tuple(split for split, count in self.counts.items() if count)
 
     def source(self, split: str, sample_rate: int, channels: int) -> Source:
         """Return the edits of a split, rendered at any rate from 16 kHz."""

@@ -22,9 +22,11 @@ class EditingMethod(ABC):
     Attributes:
         follows_instructions: Whether the target's text may be an instruction as it is said; for other methods it is
             the caption that follows from one.
+        usual_guidance: Scale of the guidance on the target where nobody names one.
     """
 
     follows_instructions: bool = False
+    usual_guidance: float = 4.0
 
     def check(self, backbone: Backbone) -> None:  # noqa: B027 (most methods need nothing)
         """See that a model can be edited with; every one can by default.
