@@ -100,3 +100,8 @@ def test_other_methods_edit_with_a_model_that_takes_a_source(parts: Parts):
 def test_an_instruction_that_is_not_in_words_is_refused(parts: Parts):
     with pytest.raises(ValueError, match="a model follows words: give Said"):
         task().edit(parts, [Source(sounds(0.8)[0], Add("a bell"))])
+
+
+def test_guidance_is_the_methods_usual_one_where_nobody_names_another():
+    assert (Edit().guidance.scale, Edit(Instructed()).guidance.scale) == (4.0, 2.0)
+    assert Edit(Instructed(), guidance=Guidance(3.0)).guidance.scale == 3.0

@@ -16,8 +16,8 @@ class PresencePenalty(TextSampler):
     """Any sampler, with a penalty on tokens that stand on the canvas (in the manner of CTRL, arXiv 1909.05858, 4.1).
 
     A model that hears a second sound but cannot tell which would rather name the first again. Words that the sentence
-    needs lose nothing: they are so much surer than the others that the penalty does not change their place. As in
-    ``allowed``, probabilities are not renormalised: what is taken counts as doubt about writing a word there.
+    needs twice keep their place where they are surer than all others by more than the penalty. As in ``allowed``,
+    probabilities are not renormalised: what is taken counts as doubt about writing a word there.
 
     Args:
         sampler: Writes.
