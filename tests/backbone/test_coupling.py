@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import Backbone, DualStreamTransformer, Isolated, Joint, Prediction, TextPrediction
+from uat_lightning.backbone import (
+    Backbone,
+    Coupling,
+    DualStreamTransformer,
+    Isolated,
+    IsolatedText,
+    Joint,
+    Prediction,
+    TextPrediction,
+)
 from uat_lightning.diffusion import Conditional, LogitNormal, MaskedAbsorbing, RectifiedFlow, Uniform
 from uat_lightning.module import UATModule
 from uat_lightning.types import Batch, Pair, Sequences
@@ -14,7 +23,7 @@ GENERATION = {"audio": [0.3, 0.9, 1.0, 0.6], "text": [0.0, 0.0, 0.0, 1.0]}
 CAPTIONING = {"audio": [0.0, 0.0, 0.0, 1.0], "text": [0.3, 0.9, 1.0, 0.6]}
 
 
-def network(coupling: Isolated | Joint) -> DualStreamTransformer:
+def network(coupling: Coupling) -> DualStreamTransformer:
     torch.manual_seed(0)
     backbone = DualStreamTransformer(WIDTH, VOCABULARY, CANVAS, width=32, depth=3, heads=2, coupling=coupling)
     for weight in backbone.parameters():
@@ -79,7 +88,7 @@ def test_two_noisy_streams_read_each_other():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("coupling", [Isolated(), Joint()])
+@pytest.mark.parametrize("coupling", [Isolated(), IsolatedText(), Joint()])
 def test_a_remembered_text_gives_the_velocity_of_the_whole_network(coupling):
     backbone, noisy, t = network(coupling), some(), times(**GENERATION)
     velocity = backbone.given_text(noisy.text, t.text)
@@ -90,7 +99,7 @@ def test_a_remembered_text_gives_the_velocity_of_the_whole_network(coupling):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("coupling", [Isolated(), Joint()])
+@pytest.mark.parametrize("coupling", [Isolated(), IsolatedText(), Joint()])
 def test_remembered_audio_gives_the_logits_of_the_whole_network(coupling):
     backbone, noisy, t = network(coupling), some(), times(**CAPTIONING)
     logits = backbone.given_audio(noisy.audio, t.audio)
@@ -98,6 +107,31 @@ def test_remembered_audio_gives_the_logits_of_the_whole_network(coupling):
         text = Sequences(ids, noisy.text.lengths)
         whole = backbone(Pair(noisy.audio, text), t)
         assert_equal(logits(text, t.text).logits(), whole.text.logits(), text.mask)
+
+
+@torch.no_grad()
+def test_with_isolated_text_only_audio_reads_what_is_not_yet_clean():
+    backbone, clean, other = network(IsolatedText()), some(3), some(3)
+    t = times(GENERATION["audio"][:3], GENERATION["text"][:3])
+    moved = backbone(Pair(other.audio, clean.text), t).text.logits()
+    assert torch.equal(backbone(clean, t).text.logits(), moved)
+    t = times(CAPTIONING["audio"][:3], CAPTIONING["text"][:3])
+    moved = backbone(Pair(clean.audio, other.text), t).audio - backbone(clean, t).audio
+    assert moved.abs().amax() > 1e-2
+    t = times([1.0] * 3, [0.4] * 3)
+    moved = backbone(Pair(other.audio, clean.text), t).text.logits()
+    assert torch.equal(backbone(clean, t).text.logits(), moved)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("coupling", [IsolatedText(), Joint()])
+def test_several_captions_beside_audio_that_reads_them_are_as_one_by_one(coupling):
+    backbone, noisy, t = network(coupling), some(), times(**CAPTIONING)
+    texts = [noisy.text, Sequences(noisy.text.values.flip(1), noisy.text.lengths)]
+    both = backbone.given_audio(noisy.audio, t.audio, 2)(texts[0].followed_by(texts[1]), t.text.repeat(2))
+    for found, text in zip(both.logits().chunk(2), texts, strict=True):
+        whole = backbone(Pair(noisy.audio, text), t).text.logits()
+        assert_equal(found, whole, text.mask)
 
 
 @torch.no_grad()

@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from uat_lightning.backbone import DualStreamTransformer, Isolated, Joint, PaperBackbone, SourceLatents, beside
+from uat_lightning.backbone import (
+    DualStreamTransformer,
+    InContextSource,
+    Isolated,
+    Joint,
+    PaperBackbone,
+    SourceLatents,
+    beside,
+)
+from uat_lightning.backbone.attention import attention
 from uat_lightning.backbone.source import SourceExit
 from uat_lightning.configurable import rebuild
 from uat_lightning.diffusion import RectifiedFlow, VPCosine
@@ -71,7 +80,7 @@ def test_an_absent_source_is_no_source_however_it_is_absent(kind: str):
     backbone = awake(KINDS[kind](SourceLatents()))
     expected = backbone(noisy, t).audio
     gone = replace(source, lengths=torch.zeros(3, dtype=torch.int64))
-    for audio in (beside(noisy.audio, gone), beside(noisy.audio, source, torch.zeros(3, dtype=torch.bool))):
+    for audio in (beside(noisy.audio, gone), beside(noisy.audio, replace(source, lengths=0 * source.lengths))):
         torch.testing.assert_close(backbone(Pair(audio, noisy.text), t).audio, expected, rtol=1e-6, atol=1e-6)
     assert not torch.allclose(backbone(Pair(beside(noisy.audio, source), noisy.text), t).audio, expected)
 
@@ -158,3 +167,104 @@ def test_a_described_backbone_comes_back_with_its_source():
     assert made.takes_source
     assert made.source_in.weight.shape == (16, WIDTH + 1)
     assert not rebuild(dual_stream(None).describe(), DualStreamTransformer).takes_source
+
+
+def in_context(source: SourceLatents | None = None) -> DualStreamTransformer:
+    return awake(dual_stream(source or InContextSource(), Isolated()))
+
+
+@torch.no_grad()
+def written_out(backbone, noisy: Pair[Sequences], t: Pair[torch.Tensor], source: Sequences) -> torch.Tensor:
+    """The prediction with three streams side by side, none of them remembered, under one mask."""
+    clean = Sequences(source.values.masked_fill(~source.mask[..., None], 0), source.lengths)
+    wide = beside(noisy.audio, source)
+    x = [backbone._hear(wide), backbone._embed(noisy.text.values), backbone._hear(clean)]
+    told = [backbone.audio_time(t.audio), backbone._text_condition(t.text), backbone.audio_time(0 * t.audio)]
+    said, valid = (t.text == 0)[:, None], [noisy.audio.mask, noisy.text.mask, source.mask]
+    reads = [
+        torch.cat([valid[0], valid[1] & said, valid[2]], 1),
+        torch.cat([0 * valid[0] > 0, valid[1], valid[2]], 1),
+        torch.cat([0 * valid[0] > 0, valid[1] & said, valid[2]], 1),
+    ]
+    for block in backbone.blocks:
+        streams = [block.audio, block.text, block.audio]
+        how = [stream.modulation(condition) for stream, condition in zip(streams, told, strict=True)]
+        angles = [backbone._angles(wide), None, backbone._angles(clean)]
+        asked = [s.ask(part, h[0], a) for s, part, h, a in zip(streams, x, how, angles, strict=True)]
+        key = torch.cat([one.memory.key for one in asked], 2)
+        value = torch.cat([one.memory.value for one in asked], 2)
+        x = [
+            s.update(part, attention(one.query, key, value, may), *h)
+            for s, part, one, may, h in zip(streams, x, asked, reads, how, strict=True)
+        ]
+    return backbone._velocity(x[0], wide, told[0])
+
+
+@pytest.mark.parametrize("null", [0.0, 1.0])
+def test_a_source_in_context_is_three_streams_under_one_mask(null: float):
+    noisy, t, source = some()
+    t = Pair(t.audio, torch.full((3,), null))
+    source = replace(source, lengths=torch.tensor([7, 2, 5]))
+    backbone = in_context()
+    found = backbone.given_text(noisy.text, t.text, source)(noisy.audio, t.audio)
+    expected = written_out(backbone, noisy, t, source)
+    inside = noisy.audio.mask
+    torch.testing.assert_close(found[inside], expected[inside], rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_said_of_a_source_changes_what_is_heard_of_it():
+    noisy, t, source = some()
+    backbone = in_context()
+    other = replace(noisy.text, values=noisy.text.values.flip(1))
+    one, two = (backbone.given_text(text, t.text, source) for text in (noisy.text, other))
+    frames = slice(noisy.text.values.shape[1], None)
+    assert torch.equal(one.wide.memories[0].key[:, :, frames], two.wide.memories[0].key[:, :, frames])
+    assert not torch.allclose(one.wide.memories[1].key[:, :, frames], two.wide.memories[1].key[:, :, frames])
+
+
+def test_without_a_source_in_context_a_row_is_as_it_was():
+    noisy, t, source = some()
+    backbone = in_context()
+    some_gone = replace(source, lengths=torch.tensor([0, 3, 0]))
+    found = backbone.given_text(noisy.text, t.text, some_gone)(noisy.audio, t.audio)
+    plain = backbone.given_text(noisy.text, t.text)(noisy.audio, t.audio)
+    torch.testing.assert_close(found[[0, 2]], plain[[0, 2]], rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(found[1, :3], plain[1, :3])
+
+
+def test_a_null_text_and_padding_are_not_read_beside_a_source_in_context():
+    noisy, t, source = some()
+    source, backbone = replace(source, lengths=torch.tensor([7, 0, 4])), in_context()
+    null = torch.ones(3)
+    dirty = replace(source, values=torch.where(source.mask[..., None], source.values, torch.nan))
+    other = replace(noisy.text, values=noisy.text.values.flip(1))
+    found = backbone.given_text(noisy.text, null, source)(noisy.audio, t.audio)
+    again = backbone.given_text(other, null, dirty)(noisy.audio, t.audio)
+    assert torch.equal(found, again)
+    assert found.isfinite().all()
+
+
+def test_a_source_in_context_can_be_given_for_some_rows():
+    noisy, t, source = some()
+    backbone, rows = in_context(), torch.tensor([2, 0])
+    whole = backbone.given_text(noisy.text, t.text, source)
+    found = whole.take(rows)(noisy.audio.take(rows), t.audio[rows])
+    torch.testing.assert_close(found, whole(noisy.audio, t.audio)[rows], rtol=1e-5, atol=1e-6)
+
+
+def test_a_source_in_context_teaches_every_weight_of_its_way():
+    noisy, t, source = some()
+    backbone = in_context()
+    backbone.given_text(noisy.text, t.text, source)(noisy.audio, t.audio)[noisy.audio.mask].sum().backward()
+    streams = (part for block in backbone.blocks[:-1] for part in (block.audio, block.text))
+    assert all(weight.grad.any() for stream in streams for weight in stream.parameters())
+
+
+def test_where_a_source_cannot_be_read_is_said_at_once():
+    with pytest.raises(ValueError, match="under the coupling Joint a source in context would not stay the same"):
+        dual_stream(InContextSource(), Joint())
+    with pytest.raises(ValueError, match="take SourceLatents"):
+        paper(InContextSource())
+    noisy, t, source = some()
+    with pytest.raises(ValueError, match="train with PassPerDirection"):
+        in_context()(Pair(beside(noisy.audio, source), noisy.text), t)

@@ -11,15 +11,19 @@ import pytest
 import torch
 from diffusers import StableAudioDiTModel, StableAudioProjectionModel
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 from torch import Tensor
 
 from stable_audio_layout import LayoutSizes, ToolsReference, random_timing, random_weights
 from uat_lightning.backbone import (
     AudioXStart,
     DiffusersStart,
+    DualStreamTransformer,
+    Isolated,
     PaperBackbone,
     PrependedTiming,
+    SavedStart,
+    SourceLatents,
     StableAudioTiming,
     StableAudioToolsStart,
 )
@@ -307,3 +311,46 @@ def test_a_file_of_another_model_is_told_apart(tmp_path: Path):
     save_file({"encoder.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="no transformer of stable-audio-tools"):
         StableAudioToolsStart(str(tmp_path / "other.safetensors")).tensors()
+
+
+def dual_stream(**changes: Any) -> DualStreamTransformer:
+    sizes = {"latent_width": 4, "vocabulary_size": 20, "canvas": 6, "width": 16, "depth": 2, "heads": 2}
+    return randomly(DualStreamTransformer(**{**sizes, "coupling": Isolated(), **changes}))
+
+
+def test_a_model_of_ones_own_goes_on_where_it_was_and_may_learn_to_see_a_source(tmp_path: Path):
+    old, file = dual_stream(), tmp_path / "model.safetensors"
+    save_model(old, str(file))
+    new = DualStreamTransformer(**{**old.init_args, "source": SourceLatents(), "warm_start": SavedStart(str(file))})
+    noisy = Pair(
+        Sequences(torch.randn(2, 5, 4), torch.tensor([5, 3])),
+        Sequences(torch.randint(3, 20, (2, 6)), torch.full((2,), 6)),
+    )
+    t = Pair(torch.tensor([0.3, 0.8]), torch.zeros(2))
+    assert torch.equal(new.eval()(noisy, t).audio, old(noisy, t).audio)
+    assert not new.source_in.weight.any()
+    again = rebuild(new.describe(), DualStreamTransformer)
+    assert again.takes_source
+    assert again.init_args["warm_start"] is None
+
+
+def test_an_editor_starts_from_an_editor_with_its_sources_layers(tmp_path: Path):
+    old, file = dual_stream(source=SourceLatents()), tmp_path / "model.safetensors"
+    save_model(old, str(file))
+    new = dual_stream(source=SourceLatents())
+    SavedStart(str(file)).load(new)
+    assert torch.equal(new.source_in.weight, old.source_in.weight)
+    with pytest.raises(ValueError, match=r"has no place for source_in\.weight, source_out"):
+        SavedStart(str(file)).load(dual_stream())
+
+
+def test_a_model_to_start_from_must_be_there_whole_and_of_the_same_size(tmp_path: Path):
+    file = tmp_path / "model.safetensors"
+    with pytest.raises(ValueError, match="to start from is missing or damaged: train that model first"):
+        SavedStart(str(file)).load(dual_stream())
+    file.write_bytes(b"not tensors")
+    with pytest.raises(ValueError, match="missing or damaged"):
+        SavedStart(str(file)).load(dual_stream())
+    save_model(dual_stream(width=32), str(file))
+    with pytest.raises(ValueError, match=r"has other shapes: .*make the backbone's sizes agree"):
+        SavedStart(str(file)).load(dual_stream())

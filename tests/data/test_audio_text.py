@@ -8,9 +8,10 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from toy_training import CANVAS, VOCABULARY, WIDTH, ToneData, Tones, toy_module, toy_trainer
+from toy_training import CANVAS, VOCABULARY, WIDTH, ToneCorpus, ToneData, Tones, toy_module, toy_trainer
 from uat_lightning.backbone import DualStreamTransformer
 from uat_lightning.codec import MelCodec
+from uat_lightning.data.audio_text import Share
 from uat_lightning.data.batches import PlannedBatches, WholeSplit
 from uat_lightning.data.encode import encode, read
 from uat_lightning.data.mixture import Pool
@@ -61,6 +62,38 @@ def test_the_second_run_reads_the_cache_and_nothing_else(tmp_path: Path, monkeyp
 def test_what_shapes_the_data_names_the_cache(tmp_path: Path, changed: dict[str, int]):
     assert ToneData(tmp_path, **changed).folder != ToneData(tmp_path).folder
     assert ToneData(tmp_path, batch_size=8, seed=3, epoch_steps=2).folder == ToneData(tmp_path).folder
+
+
+def save_parts(data: ToneData, model: Path) -> None:
+    """Write what a saved model has of codec and tokenizer."""
+    model.mkdir(exist_ok=True)
+    data.codec.save(model / "codec.safetensors")
+    data.tokenizer.save(model)
+
+
+def test_codec_and_tokenizer_may_be_those_of_a_model(tmp_path: Path):
+    model, corpora = tmp_path / "model", {"tones": Share(ToneCorpus(train=7))}
+    first = ready(ToneData(tmp_path))
+    save_parts(first, model)
+    second = ready(ToneData(tmp_path, corpora=corpora, parts_of=str(model)))
+    fitted = ready(ToneData(tmp_path, corpora=corpora))
+    assert torch.equal(second.codec.components, first.codec.components)
+    assert second.tokenizer.words(["tone number 3"]) == first.tokenizer.words(["tone number 3"])
+    assert not torch.equal(fitted.codec.components, first.codec.components)
+    assert second.folder != fitted.folder
+    save_parts(fitted, model)
+    assert ToneData(tmp_path, corpora=corpora, parts_of=str(model)).folder != second.folder
+
+
+def test_a_model_without_parts_that_fit_is_named(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"no .*model/codec\.safetensors to take: train that model first"):
+        ToneData(tmp_path, parts_of=str(tmp_path / "model")).prepare_data()
+    save_parts(ready(ToneData(tmp_path)), tmp_path / "model")
+    other = ToneData(tmp_path, parts_of=str(tmp_path / "model"))
+    other.codec = MelCodec(latent_width=WIDTH + 1, mel_bands=16, window=512, mel_hop=256, patch=4)
+    with pytest.raises(ValueError, match="is of another codec than MelCodec"):
+        other.prepare_data()
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_an_interrupted_encoding_leaves_nothing_half_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -3,18 +3,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from uat_lightning.backbone import DualStreamTransformer, Isolated, Joint, SourceLatents, beside
+from uat_lightning.backbone import DualStreamTransformer, InContextSource, Isolated, Joint, SourceLatents
 from uat_lightning.diffusion import RectifiedFlow, VPCosine
 from uat_lightning.sampling import DualGuidance, EditVelocity, Guidance, RescaledGuidance
 from uat_lightning.sampling.guidance import Seen
-from uat_lightning.types import Pair, Sequences
+from uat_lightning.types import Sequences
 
 WIDTH, VOCABULARY, CANVAS, T = 4, 20, 6, 0.7
 
 
-def network(coupling) -> DualStreamTransformer:
+def network(coupling, source=None) -> DualStreamTransformer:
     torch.manual_seed(0)
-    sizes = {"width": 32, "depth": 2, "heads": 2, "coupling": coupling, "source": SourceLatents()}
+    sizes = {"width": 32, "depth": 2, "heads": 2, "coupling": coupling, "source": source or SourceLatents()}
     backbone = DualStreamTransformer(WIDTH, VOCABULARY, CANVAS, **sizes).eval()
     for weight in backbone.parameters():
         torch.nn.init.normal_(weight, std=0.2)
@@ -24,8 +24,8 @@ def network(coupling) -> DualStreamTransformer:
 class Scene:
     """A network, noisy latents beside a source, an instruction, and its predictions under all conditions."""
 
-    def __init__(self, coupling=None) -> None:
-        self.backbone = network(coupling or Joint())
+    def __init__(self, coupling=None, source=None) -> None:
+        self.backbone = network(coupling or Joint(), source)
         lengths = torch.tensor([7, 4])
         self.latents, self.source = torch.randn(2, 7, WIDTH), Sequences(torch.randn(2, 7, WIDTH), lengths)
         self.text = Sequences(torch.randint(3, VOCABULARY, (2, CANVAS)), torch.full((2,), CANVAS))
@@ -39,15 +39,21 @@ class Scene:
 
     @torch.no_grad()
     def plain(self, seen: bool, said: bool) -> torch.Tensor:
-        audio = Sequences(self.latents, self.source.lengths)
-        audio = beside(audio, self.source, torch.full((2,), seen))
-        t = Pair(torch.full((2,), T), torch.full((2,), 0.0 if said else 1.0))
-        return self.backbone(Pair(audio, self.text if said else self.null), t).audio[self.source.mask]
+        text, t = (self.text, torch.zeros(2)) if said else (self.null, torch.ones(2))
+        given = self.backbone.given_text(text, t, self.source if seen else None)
+        return given(Sequences(self.latents, self.source.lengths), torch.full((2,), T))[self.source.mask]
 
 
-@pytest.fixture(params=[Joint(), Isolated()])
+KINDS = {
+    "joint": (Joint(), SourceLatents()),
+    "isolated": (Isolated(), SourceLatents()),
+    "in context": (Isolated(), InContextSource()),
+}
+
+
+@pytest.fixture(params=KINDS)
 def scene(request) -> Scene:
-    return Scene(request.param)
+    return Scene(*KINDS[request.param])
 
 
 def close(found: torch.Tensor, expected: torch.Tensor) -> None:

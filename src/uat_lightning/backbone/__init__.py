@@ -1,17 +1,17 @@
 """Backbones: one network over both modalities."""
 
 from uat_lightning.backbone.base import Backbone
-from uat_lightning.backbone.coupling import Coupling, Isolated, Joint
+from uat_lightning.backbone.coupling import Coupling, Isolated, IsolatedText, Joint
 from uat_lightning.backbone.dictation import Dictation
 from uat_lightning.backbone.dual_stream import DualStreamTransformer
 from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.paper import PaperBackbone
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.sight import Backwards, Sight, Whole
-from uat_lightning.backbone.source import SourceLatents, beside
+from uat_lightning.backbone.source import InContextSource, SourceLatents, beside
 from uat_lightning.backbone.stable_audio import AudioXStart, DiffusersStart, StableAudioToolsStart
 from uat_lightning.backbone.timing import PrependedTiming, StableAudioTiming, Timing
-from uat_lightning.backbone.warm_start import WarmStart
+from uat_lightning.backbone.warm_start import SavedStart, WarmStart
 
 __all__ = [
     "AudioXStart",
@@ -21,12 +21,15 @@ __all__ = [
     "Dictation",
     "DiffusersStart",
     "DualStreamTransformer",
+    "InContextSource",
     "Isolated",
+    "IsolatedText",
     "Joint",
     "OneSided",
     "PaperBackbone",
     "Prediction",
     "PrependedTiming",
+    "SavedStart",
     "Sight",
     "SourceLatents",
     "StableAudioTiming",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from uat_lightning.backbone.dictation import Dictation, ReadAgain
 from uat_lightning.backbone.one_sided import AudioGivenText, OneSided, TextGivenAudio
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
+from uat_lightning.backbone.source import BesideSource
 from uat_lightning.configurable import Configurable
 from uat_lightning.types import Pair, Sequences
 
@@ -24,7 +25,7 @@ class Backbone(Configurable, nn.Module, ABC):
         vocabulary_size: Token ids that the text logits cover.
         canvas: Longest text, in tokens.
         causal: Whether no token of a text reads a later one.
-        takes_source: Whether noisy latents may come with a source beside them, as ``backbone.beside`` puts it there.
+        takes_source: Whether it sees a source: latents that the audio is to be an edit of.
     """
 
     latent_width: int
@@ -33,12 +34,17 @@ class Backbone(Configurable, nn.Module, ABC):
     causal: bool = False
     takes_source: bool = False
 
+    def inherited(self) -> set[str]:
+        """Return the names of the weights that a warm start has to bring: all but those that only a source needs."""
+        return {name for name in self.state_dict() if not name.startswith(("source_in.", "source_out."))}
+
     @abstractmethod
     def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
         """Predict from rows whose modalities each have their own time.
 
         Args:
-            noisy: Latents (rows, frames, latent_width) and token ids (rows, tokens).
+            noisy: Latents (rows, frames, latent_width), where it takes a source also (rows, frames, 2 latent_width + 1)
+                as ``backbone.beside`` makes them, and token ids (rows, tokens).
             t: Noise levels of each row, (rows,) for either modality, in [0, 1]: 0 clean, 1 noise or all masked.
 
         Returns:
@@ -46,16 +52,18 @@ class Backbone(Configurable, nn.Module, ABC):
             vocabulary_size).
         """
 
-    def given_text(self, text: Sequences, t: Tensor) -> OneSided[Tensor]:
+    def given_text(self, text: Sequences, t: Tensor, source: Sequences | None = None) -> OneSided[Tensor]:
         """Return the audio prediction as a function of (noisy latents, their times) under a text that stays.
 
-        A backbone whose text stream does not read the audio computes it once here.
+        A backbone whose text stream does not read the noisy audio computes it once here.
 
         Args:
             text: Token ids (rows, tokens).
             t: 0 for rows whose text is the condition, 1 for the null condition, (rows,).
+            source: Latents that each row is to be an edit of, of length 0 where it is none; none at all where None.
         """
-        return AudioGivenText(self, text, t)
+        given = AudioGivenText(self, text, t)
+        return given if source is None else BesideSource(given, source)
 
     def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided[TextPrediction]:
         """Return the text prediction as a function of (noisy token ids, their times) under audio that stays.
@@ -68,7 +76,7 @@ class Backbone(Configurable, nn.Module, ABC):
             captions: Texts to each row of audio: the token ids have ``captions`` times as many rows, one text for
                 every row first, then the next for every row.
         """
-        return TextGivenAudio(self, audio.repeat(captions), t.repeat(captions))
+        return TextGivenAudio(self._words, audio.repeat(captions), t.repeat(captions))
 
     def dictation(self, audio: Sequences, t: Tensor) -> Dictation:
         """Return the text prediction for tokens that come one after another, under audio that stays.
@@ -80,3 +88,6 @@ class Backbone(Configurable, nn.Module, ABC):
             t: 0 for rows whose audio is the condition, 1 for the null condition, (rows,).
         """
         return ReadAgain(self.given_audio(audio, t), len(audio), audio.lengths.device)
+
+    def _words(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> TextPrediction:
+        return self(noisy, t).text  # type: ignore[no-any-return]

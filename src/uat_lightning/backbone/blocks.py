@@ -29,7 +29,7 @@ class DualStreamBlock(nn.Module):
         entered_by: The methods that are called from outside.
     """
 
-    entered_by = ("forward", "alone", "told")
+    entered_by = ("forward", "together", "alone", "told")
 
     def __init__(self, width: int, heads: int, hidden: int, modulation_rank: int | None = None) -> None:
         super().__init__()
@@ -46,13 +46,28 @@ class DualStreamBlock(nn.Module):
             readable: What the audio and what the text may read, of audio and then text: bool (rows, frames + tokens)
                 each, or (rows, positions, frames + tokens) where positions do not all read alike.
         """
+        return self._both(x, condition, angles, readable)[0]
+
+    def together(
+        self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, readable: Pair[Tensor]
+    ) -> tuple[Pair[Tensor], Pair[Memory]]:
+        """Update both streams, as ``forward`` does, and return what either gives others to read as well."""
+        return self._both(x, condition, angles, readable)
+
+    def _both(
+        self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, readable: Pair[Tensor]
+    ) -> tuple[Pair[Tensor], Pair[Memory]]:
         audio_how, text_how = self.audio.modulation(condition.audio), self.text.modulation(condition.text)
         audio = self.audio.ask(x.audio, audio_how[0], angles)
         text = self.text.ask(x.text, text_how[0], None)
         key, value = (torch.cat(both, dim=2) for both in zip(audio.memory, text.memory, strict=True))
         to_audio = attention(audio.query, key, value, readable.audio)
         to_text = attention(text.query, key, value, readable.text)
-        return Pair(self.audio.update(x.audio, to_audio, *audio_how), self.text.update(x.text, to_text, *text_how))
+        audio_out, text_out = (
+            self.audio.update(x.audio, to_audio, *audio_how),
+            self.text.update(x.text, to_text, *text_how),
+        )
+        return Pair(audio_out, text_out), Pair(audio.memory, text.memory)
 
     def alone(
         self,
@@ -101,3 +116,15 @@ def remember(
     """Return what one modality gives others to read in every block; its states behind the last are not computed."""
     x, memories = walk(blocks[:-1], side, x, condition, angles, readable)
     return [*memories, blocks[-1].told(side, x, condition, angles)]
+
+
+def remember_both(
+    blocks: Sequence[DualStreamBlock], x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, readable: Pair[Tensor]
+) -> list[Pair[Memory]]:
+    """Return what either modality gives others to read in every block, where both stay; arguments as for a block."""
+    memories = []
+    for block in blocks[:-1]:
+        x, memory = block.together(x, condition, angles, readable)
+        memories.append(memory)
+    audio = blocks[-1].told("audio", x.audio, condition.audio, angles)
+    return [*memories, Pair(audio, blocks[-1].told("text", x.text, condition.text, None))]

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from uat_lightning.backbone.base import Backbone
-from uat_lightning.backbone.blocks import DualStreamBlock, remember, walk
+from uat_lightning.backbone.blocks import DualStreamBlock, remember, remember_both, walk
 from uat_lightning.backbone.coupling import Coupling, Joint
 from uat_lightning.backbone.dictation import Cached, Dictation, Past
 from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
-from uat_lightning.backbone.one_sided import OneSided
+from uat_lightning.backbone.one_sided import OneSided, TextGivenAudio
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.remembered import Remembered
 from uat_lightning.backbone.rotary import rotary_angles
 from uat_lightning.backbone.sight import Sight, Whole, side_by_side
-from uat_lightning.backbone.source import SourceLatents, check_channels, widened
+from uat_lightning.backbone.source import BesideSource, SourceLatents, blank_padding, check_channels, widened
 from uat_lightning.backbone.stem import ConvolutionalStem
 from uat_lightning.backbone.stream import Memory
+from uat_lightning.backbone.warm_start import WarmStart
 from uat_lightning.types import Pair, Sequences
 
 
@@ -44,7 +46,9 @@ class DualStreamTransformer(Backbone):
         modulation_rank: Rank of the modulation by time, which is a third of the weights where None (full).
         sight: What a token reads of its own text; ``Whole`` where None. ``Backwards`` needs a coupling that isolates:
             audio that reads the text would tell earlier tokens of later ones.
-        source: Lets it see what the audio is to be an edit of; it takes no source where None.
+        source: Lets it see what the audio is to be an edit of; it takes no source where None. ``InContextSource`` needs
+            a coupling that isolates.
+        warm_start: A model to take the weights from; random weights where None.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class DualStreamTransformer(Backbone):
         modulation_rank: int | None = None,
         sight: Sight | None = None,
         source: SourceLatents | None = None,
+        warm_start: WarmStart | None = None,
     ) -> None:
         super().__init__()
         if width % (2 * heads):
@@ -70,9 +75,13 @@ class DualStreamTransformer(Backbone):
         self.head_width, self.rotary_base, self.coupling = width // heads, rotary_base, coupling or Joint()
         self.sight = sight or Whole()
         self.causal = self.sight.causal
-        if self.causal and not self.coupling.isolates:
+        if self.causal and not self.coupling.isolates.audio:
             name = type(self.coupling).__name__
             raise ValueError(f"under the coupling {name} a text that reads backwards would hear of its future: isolate")
+        self.source_in_context = source is not None and source.in_context
+        if self.source_in_context and not self.coupling.isolates.text:
+            name = type(self.coupling).__name__
+            raise ValueError(f"under the coupling {name} a source in context would not stay the same: isolate")
         self.audio_in = nn.Linear(latent_width, width)
         self.audio_stem = ConvolutionalStem(width, stem_kernel) if stem_kernel else None
         self.text_in = nn.Embedding(vocabulary_size, width)
@@ -86,44 +95,59 @@ class DualStreamTransformer(Backbone):
         self.source_in = source.entrance(latent_width, width) if source else None
         self.source_out = source.exit(latent_width, width) if source else None
         self.takes_source = source is not None
+        if warm_start is not None:
+            warm_start.load(self)
+            self.init_args["warm_start"] = None  # a saved model has the weights
 
     def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:
         """Predict velocity and words; shapes as in ``Backbone.forward``.
 
         Raises:
-            ValueError: If a text is longer than the canvas.
+            ValueError: If a text is longer than the canvas, or a source that is read in context comes this way.
         """
-        condition = Pair(self.audio_time(t.audio), self._text_condition(t.text))
-        reads = self.coupling.reads(t)
-        readable = Pair(
-            torch.cat([noisy.audio.mask, noisy.text.mask & reads.audio[:, None]], dim=1),
-            side_by_side((noisy.audio.mask & reads.text[:, None])[:, None], self.sight.reads(noisy.text.mask)),
-        )
-        angles = self._angles(noisy.audio)
-        x = Pair(self._hear(noisy.audio), self._embed(noisy.text.values))
+        if self.source_in_context and noisy.audio.values.shape[-1] > self.latent_width:
+            raise ValueError("a source in context is given with the text: train with PassPerDirection")
+        x, condition, readable, angles = self._begun(noisy, t)
         for block in self.blocks:
             x = block(x, condition, angles, readable)
         return Prediction(self._velocity(x.audio, noisy.audio, condition.audio), self.text_head(x.text))
 
-    def given_text(self, text: Sequences, t: Tensor) -> OneSided[Tensor]:
-        """Return the velocity under a text that stays; its stream is computed once where it cannot read the audio."""
-        if not self.coupling.isolates:
-            return super().given_text(text, t)
-        embedded, condition = self._embed(text.values), self._text_condition(t)
-        memories = remember(self.blocks, "text", embedded, condition, None, self.sight.reads(text.mask))
-        return Remembered(self.audio_alone, text.mask, t, memories)
+    def given_text(self, text: Sequences, t: Tensor, source: Sequences | None = None) -> OneSided[Tensor]:
+        """Return the velocity under a text that stays; its stream is computed once where it cannot read the audio.
+
+        So is that of a source in context.
+        """
+        if not self.coupling.isolates.text:
+            return super().given_text(text, t, source)
+        if source is None:
+            return Remembered(self.audio_alone, text.mask, t, self._told_by_text(text, t))
+        if not self.source_in_context:
+            return BesideSource(self.given_text(text, t), source)
+        memories = self._told_by_both(Pair(blank_padding(source), text), Pair(torch.zeros_like(t), t))
+        return BesideSource(Remembered(self.audio_alone, text.mask, t, memories, source.mask), source)
 
     def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided[TextPrediction]:
         """Return the words under audio that stays; its stream is computed once where it cannot read the text."""
-        if not self.coupling.isolates:
-            return super().given_audio(audio, t, captions)
+        if not self.coupling.isolates.audio:
+            return TextGivenAudio(self.words, audio.repeat(captions), t.repeat(captions))
         memories = [memory.repeat(captions) for memory in self._told_by_audio(audio, t)]
         return Remembered(self.text_alone, audio.mask.repeat(captions, 1), t.repeat(captions), memories)
+
+    def words(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> TextPrediction:
+        """Return the text's side of ``forward``, without what only the audio's side needs."""
+        x, condition, readable, angles = self._begun(noisy, t)
+        for block in self.blocks[:-1]:
+            x = block(x, condition, angles, readable)
+        last, frames = self.blocks[-1], x.audio.shape[1]
+        memory = last.told("audio", x.audio, condition.audio, angles)
+        own_first = readable.text.roll(-frames, -1)
+        out: TextPrediction = self.text_head(last.alone("text", x.text, condition.text, None, own_first, memory)[0])
+        return out
 
     def audio_alone(self, audio: Sequences, t: Tensor, given: Remembered[Tensor]) -> Tensor:
         """Return the velocity beside a remembered text."""
         text_mask = given.mask & self.coupling.reads(Pair(t, given.t)).audio[:, None]
-        readable = torch.cat([audio.mask, text_mask], dim=1)
+        readable = torch.cat([audio.mask, text_mask, *([] if given.source is None else [given.source])], dim=1)
         x, condition = self._hear(audio), self.audio_time(t)
         x, _ = walk(self.blocks, "audio", x, condition, self._angles(audio), readable, given.memories)
         return self._velocity(x, audio, condition)
@@ -155,9 +179,35 @@ class DualStreamTransformer(Backbone):
         x, memories = walk(self.blocks, "text", x, condition, None, readable, past.memories)
         return self.text_head(x), memories
 
+    def _told_by_text(self, text: Sequences, t: Tensor) -> list[Memory]:
+        embedded, condition = self._embed(text.values), self._text_condition(t)
+        return remember(self.blocks, "text", embedded, condition, None, self.sight.reads(text.mask))
+
+    def _told_by_both(self, clean: Pair[Sequences], t: Pair[Tensor]) -> list[Memory]:
+        """Return what a text and then a source give to read, which read each other."""
+        x, condition, readable, angles = self._begun(clean, t)
+        # Where there is no source its frames read themselves, so that they are numbers; nobody reads them.
+        own = torch.arange(readable.audio.shape[1], device=x.audio.device) < x.audio.shape[1]
+        readable = replace(readable, audio=readable.audio | (own & (clean.audio.lengths == 0)[:, None]))
+        told = remember_both(self.blocks, x, condition, angles, readable)
+        return [memory.text.followed_by(memory.audio) for memory in told]
+
     def _told_by_audio(self, audio: Sequences, t: Tensor) -> list[Memory]:
         heard, condition = self._hear(audio), self.audio_time(t)
         return remember(self.blocks, "audio", heard, condition, self._angles(audio), audio.mask)
+
+    def _begun(
+        self, noisy: Pair[Sequences], t: Pair[Tensor]
+    ) -> tuple[Pair[Tensor], Pair[Tensor], Pair[Tensor], Tensor]:
+        """Return what the blocks take: states, conditions, what may be read of audio and then text, and angles."""
+        reads = self.coupling.reads(t)
+        readable = Pair(
+            torch.cat([noisy.audio.mask, noisy.text.mask & reads.audio[:, None]], dim=1),
+            side_by_side((noisy.audio.mask & reads.text[:, None])[:, None], self.sight.reads(noisy.text.mask)),
+        )
+        condition = Pair(self.audio_time(t.audio), self._text_condition(t.text))
+        x = Pair(self._hear(noisy.audio), self._embed(noisy.text.values))
+        return x, condition, readable, self._angles(noisy.audio)
 
     def _text_condition(self, t: Tensor) -> Tensor:
         embedded: Tensor = self.text_time((t > 0).float())

@@ -55,18 +55,18 @@ class TextGivenAudio(OneSided[TextPrediction]):
     """The text prediction of the whole network under audio.
 
     Args:
-        network: Both modalities' predictions, as ``Backbone.forward`` gives them.
+        network: The text's side of what ``Backbone.forward`` gives.
         audio: Latents (rows, frames, latent_width).
         t: Noise levels of the audio, (rows,).
     """
 
-    network: Callable[[Pair[Sequences], Pair[Tensor]], Prediction]
+    network: Callable[[Pair[Sequences], Pair[Tensor]], TextPrediction]
     audio: Sequences
     t: Tensor
 
     def __call__(self, noisy: Sequences, t: Tensor) -> TextPrediction:
         """Return the prediction, whose logits are (rows, tokens, vocabulary_size)."""
-        return self.network(Pair(self.audio, noisy), Pair(self.t, t)).text
+        return self.network(Pair(self.audio, noisy), Pair(self.t, t))
 
     def take(self, rows: Tensor) -> OneSided[TextPrediction]:
         """Return the function for some of the clips."""

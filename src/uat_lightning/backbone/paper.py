@@ -91,6 +91,8 @@ class PaperBackbone(Backbone):
         )
         self.refiner = TextRefiner(text_width, text_heads, hidden.text, refiner_depth)
         self.vocabulary = nn.Linear(text_width, vocabulary_size)
+        if source is not None and source.in_context:
+            raise ValueError("this backbone has no clean stream in which to read a source: take SourceLatents")
         self.source_in = source.entrance(latent_width, width) if source else None
         self.source_out = source.exit(latent_width, width) if source else None
         self.takes_source = source is not None

@@ -21,12 +21,14 @@ class Remembered(OneSided[P_co]):
         mask: Valid positions of the condition, bool (rows, positions).
         t: Noise levels of the condition, (rows,).
         memories: Keys and values of the condition in every block.
+        source: Valid frames of a source, bool (rows, frames), whose keys and values come after the condition's.
     """
 
     predict: Callable[[Sequences, Tensor, Remembered[P_co]], P_co]
     mask: Tensor
     t: Tensor
     memories: Sequence[Memory]
+    source: Tensor | None = None
 
     def __call__(self, noisy: Sequences, t: Tensor) -> P_co:
         """Return the prediction for noisy rows at their noise levels, (rows,)."""
@@ -35,4 +37,5 @@ class Remembered(OneSided[P_co]):
     def take(self, rows: Tensor) -> OneSided[P_co]:
         """Return the function for some of the conditions."""
         memories = [memory.take(rows) for memory in self.memories]
-        return replace(self, mask=self.mask[rows], t=self.t[rows], memories=memories)
+        source = None if self.source is None else self.source[rows]
+        return replace(self, mask=self.mask[rows], t=self.t[rows], memories=memories, source=source)

@@ -1,4 +1,4 @@
-"""A second condition of the audio: the latents that it is to be an edit of, channel by channel beside the noisy ones.
+"""A second condition of the audio: the latents that it is to be an edit of.
 
 Wherever a backbone takes noisy latents, it then takes wider ones as well: (rows, frames, 2 latent_width + 1), the noisy
 channels, the source's, and one that is 1 where there is a source. Without a source the further channels are zeros, or
@@ -7,10 +7,13 @@ are left out, and contribute nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from uat_lightning.backbone.feed_forward import start_at_zero
+from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.configurable import Configurable
 from uat_lightning.types import Sequences
 
@@ -19,7 +22,12 @@ class SourceLatents(Configurable):
     """Lets a backbone see a source: names the layers through which it enters the audio stream and the prediction.
 
     Either layer starts at zero: a network that knows no edits yet does what it did before.
+
+    Attributes:
+        in_context: Whether the source has a stream of its own besides, which the noisy audio reads.
     """
+
+    in_context = False
 
     def entrance(self, latent_width: int, width: int) -> nn.Linear:
         """Return the layer from the source's channels, and the one that tells its presence, to the audio stream.
@@ -38,6 +46,18 @@ class SourceLatents(Configurable):
     def exit(self, latent_width: int, width: int) -> SourceExit:
         """Return the layer from source and noisy latents straight to the prediction; arguments as above."""
         return SourceExit(latent_width, width)
+
+
+class InContextSource(SourceLatents):
+    """Lets a backbone see a source beside the noisy latents, and read it as clean audio next to the text.
+
+    The source goes through the audio stream as the clean audio of captioning does, and it and the text read each other:
+    the words find what they name, as they learned in captioning, and frames learn what is asked of them. The noisy
+    latents read both, frames of equal number at equal rotary positions. The pair is clean, so that it is computed once
+    for all steps. In-context conditioning as in FLUX.1 Kontext (arXiv 2506.15742), but that the source is isolated.
+    """
+
+    in_context = True
 
 
 class SourceExit(nn.Module):
@@ -70,20 +90,43 @@ class SourceExit(nn.Module):
         return added
 
 
-def beside(noisy: Sequences, source: Sequences, seen: Tensor | None = None) -> Sequences:
+@dataclass(frozen=True)
+class BesideSource(OneSided[Tensor]):
+    """An audio prediction beside a source that stays.
+
+    Args:
+        wide: The prediction from noisy latents with a source's channels.
+        source: Latents of each row's source, of length 0 where there is none.
+    """
+
+    wide: OneSided[Tensor]
+    source: Sequences
+
+    def __call__(self, noisy: Sequences, t: Tensor) -> Tensor:
+        """Return the prediction for noisy latents (rows, frames, channels) at their noise levels, (rows,)."""
+        return self.wide(beside(noisy, self.source), t)
+
+    def take(self, rows: Tensor) -> OneSided[Tensor]:
+        """Return the function for some of the rows."""
+        return BesideSource(self.wide.take(rows), self.source.take(rows))
+
+
+def beside(noisy: Sequences, source: Sequences) -> Sequences:
     """Return noisy latents with a source's channels, (rows, frames, 2 channels + 1).
 
     Args:
         noisy: Latents (rows, frames, channels).
         source: Latents of as many rows, of length 0 where there is none; padding beyond the noisy frames is cut.
-        seen: Which rows may see theirs, bool (rows,); all where None.
     """
-    frames = noisy.values.shape[1]
-    present = source.mask if seen is None else source.mask & seen[:, None]
-    filled = source.values.masked_fill(~present[..., None], 0)  # not times: padding may hold anything
-    channels = torch.cat([filled, present[..., None].to(filled)], dim=-1)[:, :frames]
+    frames, clean = noisy.values.shape[1], blank_padding(source)
+    channels = torch.cat([clean.values, clean.mask[..., None].to(clean.values)], dim=-1)[:, :frames]
     channels = nn.functional.pad(channels, (0, 0, 0, frames - channels.shape[1]))
     return Sequences(torch.cat([noisy.values, channels], dim=-1), noisy.lengths)
+
+
+def blank_padding(source: Sequences) -> Sequences:
+    """Return latents with zeros for padding, which may hold anything, even what is no number."""
+    return Sequences(source.values.masked_fill(~source.mask[..., None], 0), source.lengths)
 
 
 def widened(values: Tensor, latent_width: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Taking over the weights of a trained text-to-audio model: every tensor has its place, or is named."""
+"""Taking over the weights of a trained model: every tensor has its place, or is named."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from uat_lightning.configurable import Configurable
 
 if TYPE_CHECKING:
-    from uat_lightning.backbone.paper import PaperBackbone
+    from uat_lightning.backbone.base import Backbone
 
 log = logging.getLogger(__name__)
 NAMED = 12  # names that a message lists before it only counts
 
 
 class WarmStart(Configurable, ABC):
-    """Reads a trained model's weights into a backbone's audio side.
+    """Reads a trained model's weights into a backbone: those that it says it inherits, and others of its names.
 
     Args:
         partial: Whether to load what fits where the source lacks weights or has others; they are named either way.
@@ -36,7 +38,7 @@ class WarmStart(Configurable, ABC):
             ValueError: If the source is missing, damaged or of another kind.
         """
 
-    def load(self, backbone: PaperBackbone) -> None:
+    def load(self, backbone: Backbone) -> None:
         """Load the weights.
 
         Raises:
@@ -45,7 +47,36 @@ class WarmStart(Configurable, ABC):
         place(self.tensors(), backbone, self.partial)
 
 
-def place(tensors: Mapping[str, Tensor], backbone: PaperBackbone, partial: bool = False) -> None:
+class SavedStart(WarmStart):
+    """Starts from a model of one's own, of the same kind and size: what trains on is to have learned something more.
+
+    Codec and tokenizer have to be that model's as well: see ``parts_of`` of ``AudioTextDataModule``.
+
+    Args:
+        file: ``model.safetensors`` of a saved model.
+        partial: Whether to load what fits where names differ.
+    """
+
+    def __init__(self, file: str, partial: bool = False) -> None:
+        super().__init__(partial)
+        self.file = file
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Read the weights.
+
+        Raises:
+            ValueError: If the file is missing or damaged.
+        """
+        try:
+            return load_file(self.file)
+        except (OSError, SafetensorError) as error:
+            raise ValueError(
+                f"{self.file} to start from is missing or damaged: train that model first, or name "
+                "another with --model.backbone.warm_start.file"
+            ) from error
+
+
+def place(tensors: Mapping[str, Tensor], backbone: Backbone, partial: bool = False) -> None:
     """Copy tensors into a backbone.
 
     Args:
@@ -56,10 +87,9 @@ def place(tensors: Mapping[str, Tensor], backbone: PaperBackbone, partial: bool 
     Raises:
         ValueError: If a shape differs, or a name and ``partial`` is not set.
     """
-    wanted = backbone.inherited()
-    _check_names(wanted - set(tensors), set(tensors) - wanted, partial)
-    fitting = {name: tensor for name, tensor in tensors.items() if name in wanted}
     own = backbone.state_dict()
+    _check_names(backbone.inherited() - set(tensors), set(tensors) - set(own), partial)
+    fitting = {name: tensor for name, tensor in tensors.items() if name in own}
     _check_shapes({n: (tuple(v.shape), tuple(own[n].shape)) for n, v in fitting.items() if v.shape != own[n].shape})
     backbone.load_state_dict(fitting, strict=False)
 

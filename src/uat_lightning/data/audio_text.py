@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from uat_lightning.data.store import LatentStore
 from uat_lightning.text import Tokenizer
 
 SPLITS = ("train", "validation", "test")
+CODEC = "codec.safetensors"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class AudioTextDataModule(PlannedDataModule):
         workers: Processes that read and encode clips.
         cache: Folder of encoded data; ``$UAT_CACHE`` or the user's cache folder where None.
         evaluation: Clips never to train on, beside those that one of the corpora keeps for validation and test.
+        parts_of: Folder of a saved model whose codec and tokenizer serve as they are, of the classes and sizes above;
+            they are fitted to the training clips where None.
         settings: Those of ``PlannedDataModule``.
     """
 
@@ -78,6 +82,7 @@ class AudioTextDataModule(PlannedDataModule):
         workers: int = 2,
         cache: str | None = None,
         evaluation: EvaluationClips | None = None,
+        parts_of: str | None = None,
         **settings: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(codec, tokenizer, **settings)
@@ -86,6 +91,7 @@ class AudioTextDataModule(PlannedDataModule):
         self.corpora = {name: replace(share, corpus=corpus) for (name, share), corpus in shares}
         self.fit_clips, self.workers = fit_clips, workers
         self.cache = Path(cache) if cache else default_cache()
+        self.parts_of = Path(parts_of) if parts_of else None
 
     @property
     def split_names(self) -> tuple[str, ...]:
@@ -122,7 +128,9 @@ class AudioTextDataModule(PlannedDataModule):
     def folder(self) -> Path:
         """The cache folder of codec and tokenizer, as fitted; the encoded corpora lie in it."""
         parts: dict[str, Any] = {"codec": self.codec.describe(), "tokenizer": self.tokenizer.describe()}
-        if not self._parts_are_given:
+        if self.parts_of is not None:
+            parts["of"] = _digests(self.parts_of)
+        elif not self._parts_are_given:
             parts["fit"] = [(corpus.description(), count) for corpus, count in self._fitted_on()]
         return self.cache / fingerprint(**parts)
 
@@ -156,7 +164,7 @@ class AudioTextDataModule(PlannedDataModule):
         if not self.folder.exists():
             with contextlib.contextmanager(make_folder)(self.folder) as folder:
                 self.fit()
-                self.codec.save(folder / "codec.safetensors")
+                self.codec.save(folder / CODEC)
                 self.tokenizer.save(folder)
         missing = {name: share for name, share in self.corpora.items() if not self.folder_of(name).exists()}
         if missing:
@@ -165,8 +173,14 @@ class AudioTextDataModule(PlannedDataModule):
             self._encode(name, share.corpus)
 
     def fit(self) -> None:
-        """Fit codec and tokenizer where they need it."""
-        if not self._parts_are_given:
+        """Fit codec and tokenizer where they need it, or take those of the model that they are to come from.
+
+        Raises:
+            ValueError: If that model's are of other classes or sizes.
+        """
+        if self.parts_of is not None:
+            self._take_parts(self.parts_of)
+        elif not self._parts_are_given:
             sources = [(self._source(corpus, "train"), count) for corpus, count in self._fitted_on()]
             fit_parts(sources, self.codec, self.tokenizer, self.workers)
 
@@ -177,8 +191,16 @@ class AudioTextDataModule(PlannedDataModule):
                 encode(self._source(corpus, split), *how).save(folder / split)
 
     def _load_parts(self) -> None:
-        self.codec.load(self.folder / "codec.safetensors")
+        self.codec.load(self.folder / CODEC)
         self.tokenizer.load(self.folder)
+
+    def _take_parts(self, model: Path) -> None:
+        try:
+            self.codec.load(model / CODEC)
+        except RuntimeError as error:
+            told = str(error).splitlines()[0]
+            raise ValueError(f"{model / CODEC} is of another codec than {type(self.codec).__name__}: {told}") from error
+        self.tokenizer.load(model)
 
     def setup(self, stage: str) -> None:
         """Load codec and tokenizer as they were fitted, and open the cache on every rank; see ``PlannedDataModule``."""
@@ -200,3 +222,15 @@ class AudioTextDataModule(PlannedDataModule):
             for name, share in self.corpora.items()
             if split in share.corpus.split_names
         }
+
+
+def _digests(model: Path) -> dict[str, str]:
+    """Return what tells one model's codec and tokenizer from another's: the digests of the files that may hold them.
+
+    Raises:
+        ValueError: If there is no codec.
+    """
+    if not (model / CODEC).is_file():
+        raise ValueError(f"no {model / CODEC} to take: train that model first, or name another with --data.parts_of")
+    files = [model / CODEC, *sorted(model.glob("*.json"))]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

@@ -53,7 +53,8 @@ class OnePass(Passes):
         draw = square.draw(generation, _seen(occasion, clean, batch))
         corrupted = [o.corrupt(rows, t) for o, rows, t in zip(objectives, clean, draw.t, strict=True)]
         audio, text = (side.noisy for side in corrupted)
-        predicted = backbone(Pair(_edited(backbone, audio, batch, draw), text), draw.t)
+        source = _sources(backbone, batch, draw, len(audio))
+        predicted = backbone(Pair(audio if source is None else beside(audio, source), text), draw.t)
         per_row = [o.loss(p, c) for o, p, c in zip(objectives, predicted, corrupted, strict=True)]
         return Pair(*(mean_where(row, learn) for row, learn in zip(per_row, draw.learn, strict=True)))
 
@@ -102,20 +103,20 @@ def _seen(occasion: Occasion, clean: Pair[Sequences], batch: Batch) -> Occasion:
     return replace(occasion, lengths=Pair(clean.audio.lengths, clean.text.lengths), edits=edits)
 
 
-def _edited(backbone: Backbone, noisy: Sequences, batch: Batch, draw: Draw) -> Sequences:
-    """Return noisy latents, the generation rows first, with what they are edits of beside them.
+def _sources(backbone: Backbone, batch: Batch, draw: Draw, rows: int) -> Sequences | None:
+    """Return what rows are edits of, the generation rows first, of length 0 for those that are none or may not see it.
 
     Raises:
         ValueError: If the backbone takes no source.
     """
     if batch.sources is None:
-        return noisy
+        return None
     if not backbone.takes_source:
         raise ValueError(f"the batch holds edits, and {type(backbone).__name__} takes no source: give it SourceLatents")
-    values, missing = batch.sources.values, len(noisy) - len(batch.sources)
+    values, missing = batch.sources.values, rows - len(batch.sources)
     none = Sequences(values.new_zeros(missing, *values.shape[1:]), batch.sources.lengths.new_zeros(missing))
-    seen = None if draw.source is None else draw.source[: len(noisy)]
-    return beside(noisy, batch.sources.followed_by(none), seen)
+    sources = batch.sources.followed_by(none)
+    return sources if draw.source is None else replace(sources, lengths=sources.lengths * draw.source[:rows])
 
 
 def _generation_loss(
@@ -124,8 +125,8 @@ def _generation_loss(
     t = Pair(*(side[: len(clean.audio)] for side in draw.t))
     text = objectives.text.corrupt(clean.text, t.text).noisy
     corrupted = objectives.audio.corrupt(clean.audio, t.audio)
-    noisy = _edited(backbone, corrupted.noisy, batch, draw)
-    velocity = backbone.given_text(text, t.text)(noisy, t.audio)
+    source = _sources(backbone, batch, draw, len(clean.audio))
+    velocity = backbone.given_text(text, t.text, source)(corrupted.noisy, t.audio)
     return _mean(objectives.audio.loss(velocity, corrupted))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import Backbone, OneSided, beside
+from uat_lightning.backbone import Backbone, OneSided
 from uat_lightning.diffusion import ContinuousProcess, RectifiedFlow
 from uat_lightning.sampling.guidance import Guidance, Seen
 from uat_lightning.types import Sequences
@@ -78,16 +78,20 @@ class EditVelocity:
         """Return the process's prediction for latents (rows, frames, channels) at noise level t."""
         rows, count = len(latents), self.guidance.conditions(t)
         audio, times = Sequences(latents, self.source.lengths), t * latents.new_ones(rows)
-        seen = torch.arange(count * rows, device=latents.device) < 2 * rows
-        noisy = beside(audio.repeat(count), self.source.repeat(count), seen)
-        predictions = self._under(count)(noisy, times.repeat(count)).chunk(count)
+        predictions = self._under(count)(audio.repeat(count), times.repeat(count)).chunk(count)
         return self.guidance.guide(predictions, Seen(audio, times, self.process), t)
 
     def _under(self, count: int) -> OneSided[Tensor]:
-        """Return the network under the text and, below it, the null side for each further condition."""
+        """Return the network under the text and, below it, the null side for each further condition.
+
+        The source stands beside the first two, and beside a third none.
+        """
         if count not in self._given:
             zeros = torch.zeros_like(self.source.lengths, dtype=torch.float32)
             times = [zeros if self.text_t is None else self.text_t, *[zeros + self.null_t] * (count - 1)]
             text = self.text if count == 1 else self.text.followed_by(self.null.repeat(count - 1))
-            self._given[count] = self.backbone.given_text(text, torch.cat(times))
+            sources = self.source.repeat(count)
+            seen = torch.arange(len(sources), device=sources.lengths.device) < 2 * len(self.source)
+            sources = replace(sources, lengths=sources.lengths * seen)
+            self._given[count] = self.backbone.given_text(text, torch.cat(times), sources)
         return self._given[count]
