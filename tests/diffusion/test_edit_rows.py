@@ -9,6 +9,7 @@ from uat_lightning.backbone import DualStreamTransformer, Isolated, SourceLatent
 from uat_lightning.diffusion import (
     Conditional,
     Everywhere,
+    LogitNormal,
     MaskedAbsorbing,
     Occasion,
     OnePass,
@@ -130,3 +131,20 @@ def test_a_batch_takes_its_sources_along():
     assert moved.sources is not None
     assert moved.sources.values.dtype == torch.float64
     assert moved.sources.lengths.tolist() == rows.sources.lengths.tolist()
+
+
+def test_edits_may_train_at_levels_of_their_own():
+    generation, edits = torch.arange(4000) % 4 != 0, torch.arange(4000) % 4 == 1
+    low, high = LogitNormal(-2.0, 0.3), LogitNormal(2.0, 0.3)
+    t = Conditional(low, Uniform(), 0.0, 0.0, 0.0, edits=high).draw(generation, Occasion(edits=edits)).t.audio
+    assert t[edits].logit().mean() == pytest.approx(2.0, abs=0.01)  # spread evenly: no chance in it
+    assert t[generation & ~edits].logit().mean() == pytest.approx(-2.0, abs=0.01)
+    assert not t[~generation].any()
+
+
+def test_levels_of_edits_change_nothing_where_there_are_none():
+    generation, drawn = torch.tensor([True, False, True]), []
+    for edits in (None, LogitNormal(2.0)):
+        torch.manual_seed(4)
+        drawn.append(Conditional(Uniform(), Uniform(), edits=edits).draw(generation).t.audio)
+    assert torch.equal(*drawn)

@@ -62,6 +62,8 @@ class Conditional(SquareSampler):
         drop_audio: How often captioning rows lose their audio, 0 to 1.
         drop_source: How often edits lose their source, and their instruction with it: they are then sounds under no
             condition, which guidance on the source leads away from. 0 to 1.
+        edits: Noise levels of edits; as of other audio where None. They have to be higher: beside the source even a very
+            noisy target shows what the instruction was, and who can see that need not learn to read it.
     """
 
     conditional = True
@@ -73,9 +75,10 @@ class Conditional(SquareSampler):
         drop_text: float = 0.1,
         drop_audio: float = 0.1,
         drop_source: float = 0.05,
+        edits: TimeSampler | None = None,
     ) -> None:
         self.audio, self.text, self.drop_text, self.drop_audio = audio, text, drop_text, drop_audio
-        self.drop_source = drop_source
+        self.drop_source, self.edits = drop_source, edits
 
     def draw(self, generation: Tensor, occasion: Occasion = ANYWHERE) -> Draw:
         """Draw noise levels for the learned side; the condition is at 0, or at 1 where it is dropped."""
@@ -86,9 +89,15 @@ class Conditional(SquareSampler):
             source = torch.rand(count, device=device) >= self.drop_source
             dropped |= occasion.edits & ~source
         condition = dropped.float()
-        audio = torch.where(generation, self.audio.among(generation, occasion), condition)
+        audio = torch.where(generation, self._levels(generation, occasion), condition)
         text = torch.where(generation, condition, self.text.among(~generation, occasion))
         return Draw(Pair(audio, text), Pair(generation, ~generation), source)
+
+    def _levels(self, generation: Tensor, occasion: Occasion) -> Tensor:
+        if self.edits is None or occasion.edits is None:
+            return self.audio.among(generation, occasion)
+        others = self.audio.among(generation & ~occasion.edits, occasion)
+        return torch.where(occasion.edits, self.edits.among(occasion.edits, occasion), others)
 
 
 class Everywhere(SquareSampler):
