@@ -103,6 +103,8 @@ UPON = {f"settle/{name}.yaml": "quickstart.yaml" for name in ("audio_only", "cap
 def tiny(config: str, *more: str) -> list[str]:
     base = UPON.get(config, config)
     own = OWN[f"{Path(base).stem}.yaml"]
+    if config == "edit.yaml":
+        main(tiny("quickstart.yaml"))  # what it starts from
     if config.startswith("joint"):
         AutoencoderOobleck(4, [16, 128], [1, 2], 4, 2).save_pretrained("oobleck/vae")
     if config in ("joint.yaml", "joint_edit.yaml"):

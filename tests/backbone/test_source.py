@@ -9,6 +9,7 @@ from uat_lightning.backbone import (
     DualStreamTransformer,
     InContextSource,
     Isolated,
+    IsolatedText,
     Joint,
     PaperBackbone,
     SourceLatents,
@@ -169,8 +170,8 @@ def test_a_described_backbone_comes_back_with_its_source():
     assert not rebuild(dual_stream(None).describe(), DualStreamTransformer).takes_source
 
 
-def in_context(source: SourceLatents | None = None) -> DualStreamTransformer:
-    return awake(dual_stream(source or InContextSource(), Isolated()))
+def in_context() -> DualStreamTransformer:
+    return awake(dual_stream(InContextSource(), Isolated()))
 
 
 @torch.no_grad()
@@ -180,7 +181,8 @@ def written_out(backbone, noisy: Pair[Sequences], t: Pair[torch.Tensor], source:
     wide = beside(noisy.audio, source)
     x = [backbone._hear(wide), backbone._embed(noisy.text.values), backbone._hear(clean)]
     told = [backbone.audio_time(t.audio), backbone._text_condition(t.text), backbone.audio_time(0 * t.audio)]
-    said, valid = (t.text == 0)[:, None], [noisy.audio.mask, noisy.text.mask, source.mask]
+    said = torch.ones_like(t.text, dtype=torch.bool) if not backbone.coupling.isolates.audio else t.text == 0
+    said, valid = said[:, None], [noisy.audio.mask, noisy.text.mask, source.mask]
     reads = [
         torch.cat([valid[0], valid[1] & said, valid[2]], 1),
         torch.cat([0 * valid[0] > 0, valid[1], valid[2]], 1),
@@ -200,12 +202,13 @@ def written_out(backbone, noisy: Pair[Sequences], t: Pair[torch.Tensor], source:
     return backbone._velocity(x[0], wide, told[0])
 
 
+@pytest.mark.parametrize("coupling", [Isolated(), IsolatedText()])
 @pytest.mark.parametrize("null", [0.0, 1.0])
-def test_a_source_in_context_is_three_streams_under_one_mask(null: float):
+def test_a_source_in_context_is_three_streams_under_one_mask(null: float, coupling):
     noisy, t, source = some()
     t = Pair(t.audio, torch.full((3,), null))
     source = replace(source, lengths=torch.tensor([7, 2, 5]))
-    backbone = in_context()
+    backbone = awake(dual_stream(InContextSource(), coupling))
     found = backbone.given_text(noisy.text, t.text, source)(noisy.audio, t.audio)
     expected = written_out(backbone, noisy, t, source)
     inside = noisy.audio.mask

@@ -61,10 +61,10 @@ class Isolated(Coupling):
 class IsolatedText(Coupling):
     """A clean text does not read noisy audio, while audio always reads the text, be it half written.
 
-    Audio that is to be described hears what has been said already and can tell what is left to say: of sounds that it
-    never met together a small model names more. It is computed anew at every step of writing; the text that audio is
-    generated from is computed once, and so is the null condition in its place, a canvas of masks at ``t = 1``. Audio at
-    ``t = 1`` (pure noise) is the null condition and is not read.
+    Captions are written as under ``Joint``, and sounds are made as under ``Isolated``: audio that is to be described
+    hears what has been said already, and is computed anew at every step of writing; the text that audio is generated
+    from is computed once, and so is the null condition in its place, a canvas of masks at ``t = 1``. Audio at ``t = 1``
+    (pure noise) is the null condition and is not read.
     """
 
     isolates = Pair(False, True)
