@@ -12,12 +12,14 @@ from uat_lightning.sampling.editing import (
     EditingMethod,
     FlowEdit,
     Inpainting,
+    Instructed,
     Inversion,
     RFInversion,
     SDEdit,
     VelocityDifference,
 )
 from uat_lightning.tasks import ChangedBins, Decoded, Edit, Rendering, Source
+from uat_lightning.text import Said
 
 
 def true_source(unseen: UnseenEdit) -> Source:
@@ -28,6 +30,11 @@ def true_source(unseen: UnseenEdit) -> Source:
 def written_source(unseen: UnseenEdit) -> Source:
     """Return an edit whose source's caption the model writes."""
     return Source(unseen.source, unseen.prompt)
+
+
+def instructed(unseen: UnseenEdit) -> Source:
+    """Return an edit that is asked for by its instruction alone."""
+    return Source(unseen.source, Said(unseen.instruction))
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ ENTRIES = (
     Entry("SDEdit, region found", SDEdit, (0.9,), 0.9, finder=FOUND),
     Entry("Inpainting, region found", in_two_rounds, (1.0,), 1.0, finder=FOUND),
     Entry("Inversion", Inversion, (0.8, 1.0), 1.0),
+    Entry("Instructed", Instructed, (1.0,), 1.0, 3.0, instructed, own_model=True),
 )
 
 

@@ -26,7 +26,7 @@ class Instructed(SDEdit):
     """
 
     follows_instructions = True
-    usual_guidance = 2.0  # a model that was trained on edits needs less of it
+    usual_guidance = 3.0  # a model that was trained on edits needs less of it
 
     def __init__(self, strength: float = 1.0, source_guidance: Guidance | None = None) -> None:
         super().__init__(strength)
