@@ -56,7 +56,7 @@ def test_an_instruction_goes_to_the_model_as_it_is_said(place: Path):
     edit("a.wav", f"--instruction={said}", "--out=b.wav")
     written = record("b.json")
     assert (written["targets"], written["source_texts"], written["instruction"]) == ([said], [], said)
-    assert (written["settings"]["method"], written["settings"]["guidance"]) == ("Instructed", 2.0)
+    assert (written["settings"]["method"], written["settings"]["guidance"]) == ("Instructed", 3.0)
     assert soundfile.info("b.wav").frames == 16_000
 
 

@@ -103,5 +103,5 @@ def test_an_instruction_that_is_not_in_words_is_refused(parts: Parts):
 
 
 def test_guidance_is_the_methods_usual_one_where_nobody_names_another():
-    assert (Edit().guidance.scale, Edit(Instructed()).guidance.scale) == (4.0, 2.0)
+    assert (Edit().guidance.scale, Edit(Instructed()).guidance.scale) == (4.0, 3.0)
     assert Edit(Instructed(), guidance=Guidance(3.0)).guidance.scale == 3.0
