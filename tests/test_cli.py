@@ -149,6 +149,13 @@ def test_a_config_trains_shows_saves_and_exports(config: str, elsewhere: Path) -
     assert UATPipeline.from_pretrained(run / "model").generate("a bell rings", 0.5)[0].isfinite().all()
 
 
+def test_a_warm_start_can_be_left_out_from_the_command_line(elsewhere: Path) -> None:
+    arguments = tiny("edit.yaml", "--model.backbone.warm_start=FromNothing", "--data.parts_of=null")
+    (elsewhere / "runs/quickstart/model/model.safetensors").unlink()
+    main(arguments)
+    assert UATPipeline.from_pretrained(elsewhere / "runs/edit/model").parts.backbone.takes_source
+
+
 def test_last_starts_anew_then_goes_on_and_its_checkpoint_can_be_loaded_alone(
     elsewhere: Path, recwarn: pytest.WarningsRecorder, capsys: pytest.CaptureFixture[str]
 ) -> None:

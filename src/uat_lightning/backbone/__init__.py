@@ -11,7 +11,7 @@ from uat_lightning.backbone.sight import Backwards, Sight, Whole
 from uat_lightning.backbone.source import InContextSource, SourceLatents, beside
 from uat_lightning.backbone.stable_audio import AudioXStart, DiffusersStart, StableAudioToolsStart
 from uat_lightning.backbone.timing import PrependedTiming, StableAudioTiming, Timing
-from uat_lightning.backbone.warm_start import SavedStart, WarmStart
+from uat_lightning.backbone.warm_start import FromNothing, SavedStart, WarmStart
 
 __all__ = [
     "AudioXStart",
@@ -21,6 +21,7 @@ __all__ = [
     "Dictation",
     "DiffusersStart",
     "DualStreamTransformer",
+    "FromNothing",
     "InContextSource",
     "Isolated",
     "IsolatedText",

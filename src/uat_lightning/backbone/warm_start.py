@@ -47,6 +47,23 @@ class WarmStart(Configurable, ABC):
         place(self.tensors(), backbone, self.partial)
 
 
+class FromNothing(WarmStart):
+    """No warm start: random weights, where a config names a model to start from and one does not want it.
+
+    The command line cannot say null in a class's place.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return nothing."""
+        return {}
+
+    def load(self, backbone: Backbone) -> None:
+        """Leave the weights as they are."""
+
+
 class SavedStart(WarmStart):
     """Starts from a model of one's own, of the same kind and size: what trains on is to have learned something more.
 
