@@ -11,7 +11,7 @@ import yaml
 
 from test_resume import config, equal
 from toy_training import CANVAS, VOCABULARY, WIDTH, ToneData, toy_module
-from uat_lightning.backbone import DualStreamTransformer, Isolated, IsolatedText
+from uat_lightning.backbone import DualStreamTransformer, Isolated
 from uat_lightning.backbone.coupling import Coupling
 from uat_lightning.data.batches import PlannedBatches
 from uat_lightning.diffusion import Occasion, OnePass, Passes, PassPerDirection
@@ -67,7 +67,7 @@ def deep_module(coupling: Coupling | None = None, passes: Passes | None = None) 
 MODULES = {
     "joint": deep_module,
     "isolated": lambda: deep_module(Isolated(), PassPerDirection()),
-    "isolated text": lambda: deep_module(IsolatedText(), PassPerDirection()),
+    "joint, one direction after the other": lambda: deep_module(None, PassPerDirection()),
     "isolated and recomputed": lambda: deep_module(Isolated(), PassPerDirection()),
 }
 

@@ -100,7 +100,7 @@ ENTRIES = (
     Entry("SDEdit, region found", SDEdit, (0.9,), 0.9, finder=FOUND),
     Entry("Inpainting, region found", in_two_rounds, (1.0,), 1.0, finder=FOUND),
     Entry("Inversion", Inversion, (0.8, 1.0), 1.0),
-    Entry("Instructed", Instructed, (1.0,), 1.0, 3.0, instructed, own_model=True),
+    Entry("Instructed", Instructed, (1.0,), 1.0, Instructed.usual_guidance, instructed, own_model=True),
 )
 
 

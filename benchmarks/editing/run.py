@@ -110,12 +110,20 @@ def references(model: OpenModel, bench: Bench) -> dict[str, list[dict[str, Any]]
     }
 
 
+def command(options: argparse.Namespace) -> str:
+    """Return the command that makes the same trials, but for folders."""
+    said = f"python benchmarks/editing --each {options.each} --steps {options.steps} --split {options.split}"
+    only = [f'"{name}"' for name in options.only]
+    models = [f'"{one.split("=", 1)[0]}=FOLDER"' for one in options.model_of]
+    return " ".join([said, *(["--only", *only] if only else []), *(["--model-of", *models] if models else [])])
+
+
 def protocol(
     options: argparse.Namespace, model: OpenModel, bench: Bench, wanted: Sequence[tuple[Entry, float]]
 ) -> dict[str, Any]:
     """Return what a reader must know to do it again."""
     return {
-        "command": f"python benchmarks/editing --each {options.each} --steps {options.steps} --split {options.split}",
+        "command": command(options),
         "model": model.identity["weights_sha256"][:12],
         "split": options.split,
         "first": options.first,
@@ -126,7 +134,7 @@ def protocol(
         "wanted": len(wanted),
         "order": [entry.name for entry in ENTRIES],
         "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} thread(s)",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "torch": torch.__version__,
     }
 

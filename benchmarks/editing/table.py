@@ -19,7 +19,8 @@ curves: `editing.png`.
 and target have in common. *To target*: log-spectral distance to the true result; *latents*: root mean square to its
 latents; *way*: how much of the source's own distance to it is left (latents; above 1 is farther than doing nothing).
 *To source*: log-spectral distance to the source. *SI-SDR*: against the true result. *Plain* methods are decoded from
-latents; the others keep the source's own sound where nothing changed (`ChangedBins`).
+latents; the others keep the source's own sound where nothing changed (`ChangedBins`). *Seconds* are of an edit in the
+trial's own run: those that are kept from earlier runs, or that ran beside other work, do not compare by them.
 
 """
 EQUAL = """

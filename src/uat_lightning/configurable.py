@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import sys
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +31,10 @@ class Configurable:
         """Return ``{"class_path": ..., "init_args": {...}}`` of plain values."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         return {"class_path": path, "init_args": {name: _plain(value) for name, value in self.init_args.items()}}
+
+    def is_described_by(self, description: object) -> bool:
+        """Return whether a description that went through JSON is this object's."""
+        return bool(json.loads(json.dumps(self.describe(), default=str)) == description)
 
 
 def _named(signature: inspect.Signature, *args: object, **kwargs: object) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor
 
 from uat_lightning.backbone import Backbone
-from uat_lightning.codec import Codec
+from uat_lightning.codec import CODEC, Codec
 from uat_lightning.configurable import rebuild
 from uat_lightning.data.parts import check_parts
 from uat_lightning.diffusion import ContinuousProcess, MaskedAbsorbing, RectifiedFlow, TextProcess
 from uat_lightning.tasks import Caption, Edit, Generate, Parts
 from uat_lightning.text import Tokenizer
 
-CONFIG, WEIGHTS, CODEC = "config.json", "model.safetensors", "codec.safetensors"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 1
 PARTS = ("backbone", "codec", "tokenizer", "process", "text")
 

@@ -9,7 +9,6 @@ from uat_lightning.backbone import (
     Coupling,
     DualStreamTransformer,
     Isolated,
-    IsolatedText,
     Joint,
     Prediction,
     TextPrediction,
@@ -88,7 +87,7 @@ def test_two_noisy_streams_read_each_other():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("coupling", [Isolated(), IsolatedText(), Joint()])
+@pytest.mark.parametrize("coupling", [Isolated(), Joint()])
 def test_a_remembered_text_gives_the_velocity_of_the_whole_network(coupling):
     backbone, noisy, t = network(coupling), some(), times(**GENERATION)
     velocity = backbone.given_text(noisy.text, t.text)
@@ -99,7 +98,7 @@ def test_a_remembered_text_gives_the_velocity_of_the_whole_network(coupling):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("coupling", [Isolated(), IsolatedText(), Joint()])
+@pytest.mark.parametrize("coupling", [Isolated(), Joint()])
 def test_remembered_audio_gives_the_logits_of_the_whole_network(coupling):
     backbone, noisy, t = network(coupling), some(), times(**CAPTIONING)
     logits = backbone.given_audio(noisy.audio, t.audio)
@@ -110,22 +109,8 @@ def test_remembered_audio_gives_the_logits_of_the_whole_network(coupling):
 
 
 @torch.no_grad()
-def test_with_isolated_text_only_audio_reads_what_is_not_yet_clean():
-    backbone, clean, other = network(IsolatedText()), some(3), some(3)
-    t = times(GENERATION["audio"][:3], GENERATION["text"][:3])
-    moved = backbone(Pair(other.audio, clean.text), t).text.logits()
-    assert torch.equal(backbone(clean, t).text.logits(), moved)
-    t = times(CAPTIONING["audio"][:3], CAPTIONING["text"][:3])
-    moved = backbone(Pair(clean.audio, other.text), t).audio - backbone(clean, t).audio
-    assert moved.abs().amax() > 1e-2
-    t = times([1.0] * 3, [0.4] * 3)
-    moved = backbone(Pair(other.audio, clean.text), t).text.logits()
-    assert torch.equal(backbone(clean, t).text.logits(), moved)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("coupling", [IsolatedText(), Joint()])
-def test_several_captions_beside_audio_that_reads_them_are_as_one_by_one(coupling):
+@pytest.mark.parametrize("coupling", [Isolated(), Joint()])
+def test_several_captions_of_one_clip_are_as_one_by_one(coupling):
     backbone, noisy, t = network(coupling), some(), times(**CAPTIONING)
     texts = [noisy.text, Sequences(noisy.text.values.flip(1), noisy.text.lengths)]
     both = backbone.given_audio(noisy.audio, t.audio, 2)(texts[0].followed_by(texts[1]), t.text.repeat(2))

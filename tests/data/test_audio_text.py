@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def save_parts(data: ToneData, model: Path) -> None:
     model.mkdir(exist_ok=True)
     data.codec.save(model / "codec.safetensors")
     data.tokenizer.save(model)
+    described = {"codec": data.codec.describe(), "tokenizer": data.tokenizer.describe()}
+    (model / "config.json").write_text(json.dumps(described))
 
 
 def test_codec_and_tokenizer_may_be_those_of_a_model(tmp_path: Path):
@@ -91,8 +94,14 @@ def test_a_model_without_parts_that_fit_is_named(tmp_path: Path):
     save_parts(ready(ToneData(tmp_path)), tmp_path / "model")
     other = ToneData(tmp_path, parts_of=str(tmp_path / "model"))
     other.codec = MelCodec(latent_width=WIDTH + 1, mel_bands=16, window=512, mel_hop=256, patch=4)
-    with pytest.raises(ValueError, match="is of another codec than MelCodec"):
+    with pytest.raises(ValueError, match=r"has another codec than data\.codec"):
         other.prepare_data()
+    (tmp_path / "model/codec.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(ValueError, match=r"codec\.safetensors is damaged"):
+        ToneData(tmp_path, parts_of=str(tmp_path / "model")).prepare_data()
+    (tmp_path / "model/config.json").write_text("not JSON")
+    with pytest.raises(ValueError, match=r"config\.json is missing or not JSON"):
+        ToneData(tmp_path, parts_of=str(tmp_path / "model")).prepare_data()
     assert not list(tmp_path.glob(".*"))
 
 

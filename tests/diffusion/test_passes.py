@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.backbone import Backbone, DualStreamTransformer, Isolated, IsolatedText, Joint
+from uat_lightning.backbone import Backbone, DualStreamTransformer, Isolated, Joint
 from uat_lightning.diffusion import (
     Conditional,
     Draw,
@@ -62,7 +62,7 @@ def score(passes: Passes, backbone: Backbone, rows: Batch) -> Pair[Tensor]:
     return passes.losses(backbone, Pair(RectifiedFlow(), MaskedAbsorbing()), Fixed(), rows, Occasion())
 
 
-@pytest.mark.parametrize("coupling", [Joint(), Isolated(), IsolatedText()])
+@pytest.mark.parametrize("coupling", [Joint(), Isolated()])
 @pytest.mark.parametrize("captions", [1, 3])
 def test_one_pass_and_a_pass_per_direction_give_the_same_losses(coupling, captions, monkeypatch):
     backbone, rows = network(coupling), batch(True, False, False, True, False, captions=captions)

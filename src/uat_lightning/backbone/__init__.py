@@ -1,7 +1,7 @@
 """Backbones: one network over both modalities."""
 
 from uat_lightning.backbone.base import Backbone
-from uat_lightning.backbone.coupling import Coupling, Isolated, IsolatedText, Joint
+from uat_lightning.backbone.coupling import Coupling, Isolated, Joint
 from uat_lightning.backbone.dictation import Dictation
 from uat_lightning.backbone.dual_stream import DualStreamTransformer
 from uat_lightning.backbone.one_sided import OneSided
@@ -24,7 +24,6 @@ __all__ = [
     "FromNothing",
     "InContextSource",
     "Isolated",
-    "IsolatedText",
     "Joint",
     "OneSided",
     "PaperBackbone",

@@ -29,14 +29,16 @@ class DualStreamBlock(nn.Module):
         entered_by: The methods that are called from outside.
     """
 
-    entered_by = ("forward", "together", "alone", "told")
+    entered_by = ("forward", "alone", "told")
 
     def __init__(self, width: int, heads: int, hidden: int, modulation_rank: int | None = None) -> None:
         super().__init__()
         self.audio = Stream(width, heads, hidden, modulation_rank)
         self.text = Stream(width, heads, hidden, modulation_rank)
 
-    def forward(self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, readable: Pair[Tensor]) -> Pair[Tensor]:
+    def forward(
+        self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, readable: Pair[Tensor]
+    ) -> tuple[Pair[Tensor], Pair[Memory]]:
         """Update both streams.
 
         Args:
@@ -45,29 +47,18 @@ class DualStreamBlock(nn.Module):
             angles: Rotary angles of the audio frames.
             readable: What the audio and what the text may read, of audio and then text: bool (rows, frames + tokens)
                 each, or (rows, positions, frames + tokens) where positions do not all read alike.
+
+        Returns:
+            The hidden states, and what either stream gives others to read.
         """
-        return self._both(x, condition, angles, readable)[0]
-
-    def together(
-        self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, readable: Pair[Tensor]
-    ) -> tuple[Pair[Tensor], Pair[Memory]]:
-        """Update both streams, as ``forward`` does, and return what either gives others to read as well."""
-        return self._both(x, condition, angles, readable)
-
-    def _both(
-        self, x: Pair[Tensor], condition: Pair[Tensor], angles: Tensor, readable: Pair[Tensor]
-    ) -> tuple[Pair[Tensor], Pair[Memory]]:
         audio_how, text_how = self.audio.modulation(condition.audio), self.text.modulation(condition.text)
         audio = self.audio.ask(x.audio, audio_how[0], angles)
         text = self.text.ask(x.text, text_how[0], None)
         key, value = (torch.cat(both, dim=2) for both in zip(audio.memory, text.memory, strict=True))
         to_audio = attention(audio.query, key, value, readable.audio)
         to_text = attention(text.query, key, value, readable.text)
-        audio_out, text_out = (
-            self.audio.update(x.audio, to_audio, *audio_how),
-            self.text.update(x.text, to_text, *text_how),
-        )
-        return Pair(audio_out, text_out), Pair(audio.memory, text.memory)
+        x = Pair(self.audio.update(x.audio, to_audio, *audio_how), self.text.update(x.text, to_text, *text_how))
+        return x, Pair(audio.memory, text.memory)
 
     def alone(
         self,
@@ -124,7 +115,7 @@ def remember_both(
     """Return what either modality gives others to read in every block, where both stay; arguments as for a block."""
     memories = []
     for block in blocks[:-1]:
-        x, memory = block.together(x, condition, angles, readable)
+        x, memory = block(x, condition, angles, readable)
         memories.append(memory)
     audio = blocks[-1].told("audio", x.audio, condition.audio, angles)
     return [*memories, Pair(audio, blocks[-1].told("text", x.text, condition.text, None))]

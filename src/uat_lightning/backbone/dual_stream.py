@@ -75,11 +75,11 @@ class DualStreamTransformer(Backbone):
         self.head_width, self.rotary_base, self.coupling = width // heads, rotary_base, coupling or Joint()
         self.sight = sight or Whole()
         self.causal = self.sight.causal
-        if self.causal and not self.coupling.isolates.audio:
+        if self.causal and not self.coupling.isolates:
             name = type(self.coupling).__name__
             raise ValueError(f"under the coupling {name} a text that reads backwards would hear of its future: isolate")
         self.source_in_context = source is not None and source.in_context
-        if self.source_in_context and not self.coupling.isolates.text:
+        if self.source_in_context and not self.coupling.isolates:
             name = type(self.coupling).__name__
             raise ValueError(f"under the coupling {name} a source in context would not stay the same: isolate")
         self.audio_in = nn.Linear(latent_width, width)
@@ -109,7 +109,7 @@ class DualStreamTransformer(Backbone):
             raise ValueError("a source in context is given with the text: train with PassPerDirection")
         x, condition, readable, angles = self._begun(noisy, t)
         for block in self.blocks:
-            x = block(x, condition, angles, readable)
+            x, _ = block(x, condition, angles, readable)
         return Prediction(self._velocity(x.audio, noisy.audio, condition.audio), self.text_head(x.text))
 
     def given_text(self, text: Sequences, t: Tensor, source: Sequences | None = None) -> OneSided[Tensor]:
@@ -117,7 +117,7 @@ class DualStreamTransformer(Backbone):
 
         So is that of a source in context.
         """
-        if not self.coupling.isolates.text:
+        if not self.coupling.isolates:
             return super().given_text(text, t, source)
         if source is None:
             return Remembered(self.audio_alone, text.mask, t, self._told_by_text(text, t))
@@ -128,7 +128,7 @@ class DualStreamTransformer(Backbone):
 
     def given_audio(self, audio: Sequences, t: Tensor, captions: int = 1) -> OneSided[TextPrediction]:
         """Return the words under audio that stays; its stream is computed once where it cannot read the text."""
-        if not self.coupling.isolates.audio:
+        if not self.coupling.isolates:
             return TextGivenAudio(self.words, audio.repeat(captions), t.repeat(captions))
         memories = [memory.repeat(captions) for memory in self._told_by_audio(audio, t)]
         return Remembered(self.text_alone, audio.mask.repeat(captions, 1), t.repeat(captions), memories)
@@ -137,7 +137,7 @@ class DualStreamTransformer(Backbone):
         """Return the text's side of ``forward``, without what only the audio's side needs."""
         x, condition, readable, angles = self._begun(noisy, t)
         for block in self.blocks[:-1]:
-            x = block(x, condition, angles, readable)
+            x, _ = block(x, condition, angles, readable)
         last, frames = self.blocks[-1], x.audio.shape[1]
         memory = last.told("audio", x.audio, condition.audio, angles)
         own_first = readable.text.roll(-frames, -1)

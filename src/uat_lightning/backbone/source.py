@@ -51,10 +51,10 @@ class SourceLatents(Configurable):
 class InContextSource(SourceLatents):
     """Lets a backbone see a source beside the noisy latents, and read it as clean audio next to the text.
 
-    The source goes through the audio stream as the clean audio of captioning does, and it and the text read each other:
-    the words find what they name, as they learned in captioning, and frames learn what is asked of them. The noisy
-    latents read both, frames of equal number at equal rotary positions. The pair is clean, so that it is computed once
-    for all steps. In-context conditioning as in FLUX.1 Kontext (arXiv 2506.15742), but that the source is isolated.
+    The source goes through the audio stream as the clean audio of captioning does, and it and the text read each other.
+    The noisy latents read both, frames of equal number at equal rotary positions. The pair is clean, so that it is
+    computed once for all steps. In-context conditioning as in FLUX.1 Kontext (arXiv 2506.15742), but that the source is
+    isolated.
     """
 
     in_context = True

@@ -6,16 +6,13 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from uat_lightning.backbone.rotary import rotary_frequencies
 from uat_lightning.backbone.stable_audio_names import DIFFUSERS, TOOLS, fused, renamed
-from uat_lightning.backbone.warm_start import WarmStart
+from uat_lightning.backbone.warm_start import WarmStart, read_tensors
 
 log = logging.getLogger(__name__)
 LANDMARK = "transformer.project_in.weight"
@@ -119,23 +116,6 @@ def from_tools(tensors: Mapping[str, Tensor], unused: tuple[str, ...] = ()) -> d
     kept = {name: value for name, value in model.items() if not name.startswith(unused)} if unused else model
     _tell_left(tensors, prefix, f"{conditioners}seconds_")
     return renamed({**kept, **timing}, TOOLS)
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """Read a file of tensors; nothing but tensors is ever unpickled.
-
-    Raises:
-        ValueError: If the file is missing, damaged, or holds more than tensors.
-    """
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        held = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, SafetensorError, UnpicklingError, EOFError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{file} is missing, damaged, or holds more than tensors: {reason}") from error
-    state = held.get("state_dict", held) if isinstance(held, dict) else {}
-    return {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def _check_rotary(found: Tensor | None) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -85,12 +88,27 @@ class SavedStart(WarmStart):
             ValueError: If the file is missing or damaged.
         """
         try:
-            return load_file(self.file)
-        except (OSError, SafetensorError) as error:
-            raise ValueError(
-                f"{self.file} to start from is missing or damaged: train that model first, or name "
-                "another with --model.backbone.warm_start.file"
-            ) from error
+            return read_tensors(Path(self.file))
+        except ValueError as error:
+            remedy = "train the model to start from first, or name another with --model.backbone.warm_start.file"
+            raise ValueError(f"{error}: {remedy}") from error
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read a file of tensors; nothing but tensors is ever unpickled.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or holds more than tensors.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        held = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, SafetensorError, UnpicklingError, EOFError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{file} is missing, damaged, or holds more than tensors: {reason}") from error
+    state = held.get("state_dict", held) if isinstance(held, dict) else {}
+    return {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def place(tensors: Mapping[str, Tensor], backbone: Backbone, partial: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Codecs: waveforms to latents and back."""
 
-from uat_lightning.codec.base import Codec
+from uat_lightning.codec.base import CODEC, Codec
 from uat_lightning.codec.mel import MelCodec
 from uat_lightning.codec.oobleck import OobleckCodec
 
-__all__ = ["Codec", "MelCodec", "OobleckCodec"]
+__all__ = ["CODEC", "Codec", "MelCodec", "OobleckCodec"]

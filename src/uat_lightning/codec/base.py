@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from uat_lightning.configurable import Configurable
 
+CODEC = "codec.safetensors"  # its name in a folder
+
 
 class Codec(Configurable, nn.Module, ABC):
     """Turns waveforms into normalised latents and back.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
-from uat_lightning.codec import Codec
+from uat_lightning.codec import CODEC, Codec
 from uat_lightning.data.corpus import Corpus
 from uat_lightning.data.encode import default_cache, encode, fingerprint, fit_parts, make_folder
 from uat_lightning.data.leakage import EvaluationClips, screen
@@ -21,7 +23,6 @@ from uat_lightning.data.store import LatentStore
 from uat_lightning.text import Tokenizer
 
 SPLITS = ("train", "validation", "test")
-CODEC = "codec.safetensors"
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class AudioTextDataModule(PlannedDataModule):
         workers: Processes that read and encode clips.
         cache: Folder of encoded data; ``$UAT_CACHE`` or the user's cache folder where None.
         evaluation: Clips never to train on, beside those that one of the corpora keeps for validation and test.
-        parts_of: Folder of a saved model whose codec and tokenizer serve as they are, of the classes and sizes above;
-            they are fitted to the training clips where None.
+        parts_of: Folder of a saved model whose codec and tokenizer, described as those above, serve as they are; they
+            are fitted to the training clips where None.
         settings: Those of ``PlannedDataModule``.
     """
 
@@ -176,7 +177,7 @@ class AudioTextDataModule(PlannedDataModule):
         """Fit codec and tokenizer where they need it, or take those of the model that they are to come from.
 
         Raises:
-            ValueError: If that model's are of other classes or sizes.
+            ValueError: If that model's are missing, damaged or others than the data's.
         """
         if self.parts_of is not None:
             self._take_parts(self.parts_of)
@@ -195,11 +196,14 @@ class AudioTextDataModule(PlannedDataModule):
         self.tokenizer.load(self.folder)
 
     def _take_parts(self, model: Path) -> None:
+        described = _description(model)
+        for name in ("codec", "tokenizer"):
+            if not getattr(self, name).is_described_by(described.get(name)):
+                raise ValueError(f"{model} has another {name} than data.{name}: give that what its config.json says")
         try:
             self.codec.load(model / CODEC)
-        except RuntimeError as error:
-            told = str(error).splitlines()[0]
-            raise ValueError(f"{model / CODEC} is of another codec than {type(self.codec).__name__}: {told}") from error
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise ValueError(f"{model / CODEC} is damaged: {str(error).splitlines()[0]}") from error
         self.tokenizer.load(model)
 
     def setup(self, stage: str) -> None:
@@ -222,6 +226,13 @@ class AudioTextDataModule(PlannedDataModule):
             for name, share in self.corpora.items()
             if split in share.corpus.split_names
         }
+
+
+def _description(model: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((model / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{model / 'config.json'} is missing or not JSON: not a model folder") from error
 
 
 def _digests(model: Path) -> dict[str, str]:

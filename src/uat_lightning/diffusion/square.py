@@ -62,8 +62,8 @@ class Conditional(SquareSampler):
         drop_audio: How often captioning rows lose their audio, 0 to 1.
         drop_source: How often edits lose their source, and their instruction with it: they are then sounds under no
             condition, which guidance on the source leads away from. 0 to 1.
-        edits: Noise levels of edits; as of other audio where None. They have to be higher: beside the source even a
-            very noisy target shows what the instruction was, and who can see that need not learn to read it.
+        edits: Noise levels of edits; as of other audio where None. High ones serve better, see docs/editing.md: beside
+            the source a noisy target may show what the instruction was, which then need not be read.
     """
 
     conditional = True

@@ -8,14 +8,13 @@ from typing import Any
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
+from uat_lightning.codec import CODEC
 from uat_lightning.data.audio_text import AudioTextDataModule
 from uat_lightning.data.shards import index
 from uat_lightning.data.shards.build import ShardBuild
 from uat_lightning.data.shards.long_files import LongFiles, Whole
 from uat_lightning.data.shards.meta import PARTS
 from uat_lightning.data.shards.stretches import Stretch, Stretches
-
-CODEC = "codec.safetensors"
 
 
 class ClipsForShards(LightningDataModule):

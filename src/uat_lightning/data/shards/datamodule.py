@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,12 +9,11 @@ from typing import Any, TypeVar
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from uat_lightning.codec import Codec
+from uat_lightning.codec import CODEC, Codec
 from uat_lightning.configurable import Configurable, rebuild
 from uat_lightning.data.batches import PlannedBatches, RemainingSteps
 from uat_lightning.data.joined import JoinedStore
 from uat_lightning.data.planned import PlannedDataModule, WeightedStore
-from uat_lightning.data.shards.clips import CODEC
 from uat_lightning.data.shards.places import Cached
 from uat_lightning.data.shards.store import GIGABYTE, ShardFolder, ShardStore
 from uat_lightning.text import Tokenizer
@@ -138,8 +136,8 @@ class ShardsDataModule(PlannedDataModule):
 
 
 def _is_of(part: Configurable, folder: ShardFolder, name: str) -> bool:
-    """Return whether a part is described as that of the shards, which went through JSON."""
-    return bool(json.loads(json.dumps(part.describe(), default=str)) == folder.meta.made_of.get(name))
+    """Return whether a part is described as that of the shards."""
+    return part.is_described_by(folder.meta.made_of.get(name))
 
 
 def _part(folder: ShardFolder, name: str, role: type[Part], given: Part | None) -> Part:
