@@ -73,7 +73,7 @@ def test_a_resumed_training_on_edits_is_the_uninterrupted_one_bit_for_bit(tmp_pa
     assert len(whole.losses) == STEPS
     assert rest.losses == whole.losses[6:]
     assert rest.validation == whole.validation[-len(rest.validation) :]
-    assert first.backbone.source_in.weight.abs().sum() > 0
+    assert first.backbone.source.entrance.weight.abs().sum() > 0
     for name, weight in first.state_dict().items():
         assert torch.equal(second.state_dict()[name], weight), name
 

@@ -15,7 +15,7 @@ from uat_lightning.backbone import (
     beside,
 )
 from uat_lightning.backbone.attention import attention
-from uat_lightning.backbone.source import SourceExit
+from uat_lightning.backbone.source import LEAST, SourceExit
 from uat_lightning.configurable import rebuild
 from uat_lightning.diffusion import RectifiedFlow, VPCosine
 from uat_lightning.text import LearnedEmbedding
@@ -56,20 +56,21 @@ def some(rows: int = 3) -> tuple[Pair[Sequences], Pair[torch.Tensor], Sequences]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_source_changes_nothing_at_first(kind: str):
+def test_at_first_half_of_the_prediction_is_that_the_source_stays(kind: str):
     noisy, t, source = some()
     plain, new = KINDS[kind](None), KINDS[kind](SourceLatents())
     new.load_state_dict({**new.state_dict(), **plain.state_dict()})
     expected, found = plain(noisy, t), new(Pair(beside(noisy.audio, source), noisy.text), t)
-    assert torch.equal(found.audio, expected.audio)
+    stays = (noisy.audio.values - source.values) / t.audio[:, None, None]
+    torch.testing.assert_close(found.audio[noisy.audio.mask], ((expected.audio + stays) / 2)[noisy.audio.mask])
     assert torch.equal(found.text.logits(), expected.text.logits())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_weights_start_as_they_do_without_a_source(kind: str):
     plain, new = KINDS[kind](None).state_dict(), KINDS[kind](SourceLatents()).state_dict()
-    own = set(new) - set(plain)
-    assert own == {"source_in.weight", "source_out.shares.weight", "source_out.shares.bias"}
+    own, leaving = set(new) - set(plain), ("stays.weight", "stays.bias", "shares.weight", "shares.bias")
+    assert own == {"source.entrance.weight", *(f"source.exit.{name}" for name in leaving)}
     assert not any(new[name].any() for name in own)
     assert all(torch.equal(new[name], plain[name]) for name in plain)
 
@@ -100,9 +101,9 @@ def test_it_equals_one_layer_over_the_concatenated_channels(kind: str):
     wide = beside(noisy.audio, source).values
     layer = backbone.audio_in if kind == "dual stream" else backbone.enter
     narrow = wide[..., :WIDTH] if kind == "dual stream" else wide[..., :WIDTH] + backbone.latents_in(wide[..., :WIDTH])
-    whole = torch.cat([layer.weight, backbone.source_in.weight], 1)
+    whole = torch.cat([layer.weight, backbone.source.entrance.weight], 1)
     expected = torch.nn.functional.linear(torch.cat([narrow, wide[..., WIDTH:]], -1), whole, layer.bias)
-    found = layer(narrow) + backbone.source_in(wide[..., WIDTH:])
+    found = layer(narrow) + backbone.source.entrance(wide[..., WIDTH:])
     torch.testing.assert_close(found, expected)
 
 
@@ -136,24 +137,48 @@ def test_every_weight_has_a_gradient_where_no_row_has_a_source():
     prediction = backbone(noisy, t)
     (prediction.audio.sum() + prediction.text.logits().sum()).backward()
     assert all(weight.grad is not None for weight in backbone.parameters())
-    assert not backbone.source_in.weight.grad.any()
-    assert not backbone.source_out.shares.weight.grad.any()
+    assert not backbone.source.entrance.weight.grad.any()
+    assert not backbone.source.exit.stays.weight.grad.any()
+
+
+def leaving(**biases: torch.Tensor | float) -> SourceExit:
+    """What leaves the network, with the same to say of every frame and channel."""
+    leave = SourceExit(WIDTH, 2)
+    for name, bias in biases.items():
+        getattr(leave, name).bias.data[:] = bias
+    return leave
 
 
 @pytest.mark.parametrize("process", [RectifiedFlow(), VPCosine()])
-def test_where_nothing_changes_the_prediction_is_a_line_in_source_and_noisy_latents(process):
-    """One set of shares for a noise level says the exact prediction for any latents and any noise."""
+@pytest.mark.parametrize("level", [0.05, 0.6, 1.0])
+def test_what_stays_has_the_exact_prediction_of_any_process(process, level: float):
+    """One pair of shares for a noise level says it for any latents and any noise; the rectified flow's are none."""
     _, _, source = some()
-    t = torch.full((3,), 0.6)
-    leave = SourceExit(WIDTH, 2)
+    t = torch.full((3,), level)
     noise = torch.randn_like(source.values)
     noisy, target = process.path(source.values, noise, t), process.target(source.values, noise, t)
-    sides = torch.stack([noisy.flatten(), source.values.flatten()], 1)
-    shares = torch.linalg.lstsq(sides, target.flatten()[:, None]).solution[:, 0]
-    leave.shares.bias.data = shares.repeat_interleave(WIDTH)
+    alpha, sigma = process.alpha(t)[0], process.sigma(t)[0]
+    exact = torch.stack([level * alpha / sigma - 1, level / sigma - 1]).repeat_interleave(WIDTH)
     whole = Sequences(noisy, torch.full((3,), 7))
-    found = leave(beside(whole, replace(source, lengths=whole.lengths)).values, torch.zeros(3, 2))
+    wide = beside(whole, replace(source, lengths=whole.lengths)).values
+    leave = leaving(stays=torch.inf, shares=exact if isinstance(process, VPCosine) else 0.0)
+    found = leave(torch.zeros_like(noisy), torch.zeros(3, 7, 2), wide, t, torch.zeros(3, 2))
     torch.testing.assert_close(found, target, rtol=1e-4, atol=1e-4)
+
+
+def test_a_frame_that_surely_changes_is_as_the_network_makes_it():
+    noisy, t, source = some()
+    made, wide = torch.randn_like(noisy.audio.values), beside(noisy.audio, source).values
+    found = leaving(stays=-torch.inf)(made, torch.zeros(3, 7, 2), wide, t.audio, torch.zeros(3, 2))
+    assert torch.equal(found, made)
+
+
+def test_next_to_no_noise_nothing_grows_without_bound():
+    noisy, _, source = some()
+    made, wide = torch.zeros_like(noisy.audio.values), beside(noisy.audio, source).values
+    found = leaving(stays=torch.inf)(made, torch.zeros(3, 7, 2), wide, torch.zeros(3), torch.zeros(3, 2))
+    assert found.isfinite().all()
+    torch.testing.assert_close(found[0], (noisy.audio.values - source.values)[0] / LEAST)
 
 
 def test_a_backbone_without_one_says_so():
@@ -165,7 +190,7 @@ def test_a_backbone_without_one_says_so():
 def test_a_described_backbone_comes_back_with_its_source():
     made = rebuild(dual_stream(SourceLatents()).describe(), DualStreamTransformer)
     assert made.takes_source
-    assert made.source_in.weight.shape == (16, WIDTH + 1)
+    assert made.source.entrance.weight.shape == (16, WIDTH + 1)
     assert not rebuild(dual_stream(None).describe(), DualStreamTransformer).takes_source
 
 
@@ -197,7 +222,7 @@ def written_out(backbone, noisy: Pair[Sequences], t: Pair[torch.Tensor], source:
             s.update(part, attention(one.query, key, value, may), *h)
             for s, part, one, may, h in zip(streams, x, asked, reads, how, strict=True)
         ]
-    return backbone._velocity(x[0], wide, told[0])
+    return backbone._velocity(x[0], wide, t.audio, told[0])
 
 
 @pytest.mark.parametrize("null", [0.0, 1.0])

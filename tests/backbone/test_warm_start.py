@@ -328,7 +328,7 @@ def test_a_model_of_ones_own_goes_on_where_it_was_and_may_learn_to_see_a_source(
     )
     t = Pair(torch.tensor([0.3, 0.8]), torch.zeros(2))
     assert torch.equal(new.eval()(noisy, t).audio, old(noisy, t).audio)
-    assert not new.source_in.weight.any()
+    assert not new.source.entrance.weight.any()
     again = rebuild(new.describe(), DualStreamTransformer)
     assert again.takes_source
     assert again.init_args["warm_start"] is None
@@ -339,8 +339,8 @@ def test_an_editor_starts_from_an_editor_with_its_sources_layers(tmp_path: Path)
     save_model(old, str(file))
     new = dual_stream(source=SourceLatents())
     SavedStart(str(file)).load(new)
-    assert torch.equal(new.source_in.weight, old.source_in.weight)
-    with pytest.raises(ValueError, match=r"has no place for source_in\.weight, source_out"):
+    assert torch.equal(new.source.entrance.weight, old.source.entrance.weight)
+    with pytest.raises(ValueError, match=r"has no place for source\.entrance\.weight, source\.exit"):
         SavedStart(str(file)).load(dual_stream())
 
 

@@ -157,7 +157,7 @@ def test_the_mean_of_two_ranks_losses_is_the_loss_of_one_process(cache: Path, mo
     ]
     torch.testing.assert_close(sum(ranks) / 2, whole)
     sum(ranks).backward()
-    assert backbone.source_in.weight.grad.abs().sum() > 0
+    assert backbone.source.entrance.weight.grad.abs().sum() > 0
 
 
 def test_validation_scores_edits_in_one_direction(cache: Path):

@@ -51,8 +51,8 @@ def edit(
         method: FlowEdit follows the difference that the texts of source and target make; SDEdit noises the source part
             of the way and denoises it; Inversion, RFInversion and EditFriendlyInversion find the noise that makes the
             source and go on from there; Inpainting makes a region anew; Variation follows the source's own text;
-            Interpolation goes half-way. Instructed is for models that were trained on edits (edit.yaml): they follow
-            the instruction, or the target, beside the source.
+            Interpolation goes half-way. Models that were trained on edits (edit.yaml) see the source as well:
+            SourceConditioned makes what the target says, Instructed follows an instruction as it is said.
         strength: Noise level to start from, 0 to 1: 0 keeps the source; the method's own where not given.
         region: Where the file may change, in seconds, 2.0:5.5 or 1:2,4:4.5; auto finds it. Everywhere where not given.
         candidates: Results to choose each from: the one that deserves its text most in the model's own opinion.
@@ -61,9 +61,10 @@ def edit(
         end: Where to stop in each file, in seconds; its end where not given.
         seed: Seed of the first result; result i has seed + i.
         steps: Steps from pure noise to clean; an edit takes its share of them.
-        guidance: How strictly the target is followed; 1 is as trained, 4 exaggerates. Usually 4, and 2 for Instructed.
+        guidance: How strictly the target is followed; 1 is as trained, 4 exaggerates. Usually 4; for
+            models that were trained on edits 3.
         guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it).
-        source_guidance: How strictly the source is followed: by Instructed, 1 as trained, or its text by FlowEdit.
+        source_guidance: How strictly the source is followed, 1 as trained, or by FlowEdit its text.
         negative: Caption of what is not to be heard; guidance leads away from it.
         solver: Euler; Heun and Midpoint look twice at each step; the others once, and remember what they saw.
         schedule: Where the steps are; uniform ones, or more of them at low noise or at high noise.

@@ -22,6 +22,7 @@ MethodName = Literal[
     "Inpainting",
     "Variation",
     "Interpolation",
+    "SourceConditioned",
     "Instructed",
 ]
 
@@ -64,7 +65,8 @@ def chosen_method(name: str, strength: float | None, source_guidance: float | No
     settings: dict[str, object] = {} if strength is None else {"strength": strength}
     if source_guidance is not None:
         if "source_guidance" not in inspect.signature(kind).parameters:
-            raise ValueError(f"{name} has no guidance on the source: take Instructed or FlowEdit, or leave it out")
+            remedy = "take SourceConditioned, Instructed or FlowEdit, or leave it out"
+            raise ValueError(f"{name} has no guidance on the source: {remedy}")
         settings["source_guidance"] = Guidance(source_guidance)
     made: EditingMethod = kind(**settings)
     return made

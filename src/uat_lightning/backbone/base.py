@@ -36,7 +36,7 @@ class Backbone(Configurable, nn.Module, ABC):
 
     def inherited(self) -> set[str]:
         """Return the names of the weights that a warm start has to bring: all but those that only a source needs."""
-        return {name for name in self.state_dict() if not name.startswith(("source_in.", "source_out."))}
+        return {name for name in self.state_dict() if not name.startswith("source.")}
 
     @abstractmethod
     def forward(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> Prediction:

@@ -19,7 +19,7 @@ from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.remembered import Remembered
 from uat_lightning.backbone.rotary import rotary_angles
 from uat_lightning.backbone.sight import Sight, Whole, side_by_side
-from uat_lightning.backbone.source import BesideSource, SourceLatents, blank_padding, check_channels, widened
+from uat_lightning.backbone.source import BesideSource, NoSource, SourceLatents, blank_padding
 from uat_lightning.backbone.stem import ConvolutionalStem
 from uat_lightning.backbone.stream import Memory
 from uat_lightning.backbone.warm_start import WarmStart
@@ -92,8 +92,7 @@ class DualStreamTransformer(Backbone):
         )
         self.audio_head, self.text_head = AudioHead(width, latent_width), TextHead(width, vocabulary_size)
         nn.init.normal_(self.text_in.weight, std=0.02 * width**0.5)
-        self.source_in = source.entrance(latent_width, width) if source else None
-        self.source_out = source.exit(latent_width, width) if source else None
+        self.source = source.layers(latent_width, width) if source else NoSource(latent_width)
         self.takes_source = source is not None
         if warm_start is not None:
             warm_start.load(self)
@@ -110,7 +109,7 @@ class DualStreamTransformer(Backbone):
         x, condition, readable, angles = self._begun(noisy, t)
         for block in self.blocks:
             x, _ = block(x, condition, angles, readable)
-        return Prediction(self._velocity(x.audio, noisy.audio, condition.audio), self.text_head(x.text))
+        return Prediction(self._velocity(x.audio, noisy.audio, t.audio, condition.audio), self.text_head(x.text))
 
     def given_text(self, text: Sequences, t: Tensor, source: Sequences | None = None) -> OneSided[Tensor]:
         """Return the velocity under a text that stays; its stream is computed once where it cannot read the audio.
@@ -150,7 +149,7 @@ class DualStreamTransformer(Backbone):
         readable = torch.cat([audio.mask, text_mask, *([] if given.source is None else [given.source])], dim=1)
         x, condition = self._hear(audio), self.audio_time(t)
         x, _ = walk(self.blocks, "audio", x, condition, self._angles(audio), readable, given.memories)
-        return self._velocity(x, audio, condition)
+        return self._velocity(x, audio, t, condition)
 
     def text_alone(self, text: Sequences, t: Tensor, given: Remembered[TextPrediction]) -> TextPrediction:
         """Return the words beside remembered audio."""
@@ -217,19 +216,12 @@ class DualStreamTransformer(Backbone):
         return rotary_angles(audio.values.shape[1], self.head_width, self.rotary_base, audio.values.device)
 
     def _hear(self, audio: Sequences) -> Tensor:
-        x: Tensor = self.audio_in(audio.values[..., : self.latent_width])
-        if self.source_in is None:
-            check_channels(audio.values, self.latent_width)
-        else:
-            x = x + self.source_in(widened(audio.values, self.latent_width)[..., self.latent_width :])
+        x: Tensor = self.source.enter(self.audio_in(audio.values[..., : self.latent_width]), audio.values)
         return x if self.audio_stem is None else self.audio_stem(x, audio.mask)
 
-    def _velocity(self, x: Tensor, audio: Sequences, condition: Tensor) -> Tensor:
-        velocity: Tensor = self.audio_head(x, condition)
-        if self.source_out is None:
-            return velocity
-        added: Tensor = self.source_out(widened(audio.values, self.latent_width), condition)
-        return velocity + added
+    def _velocity(self, x: Tensor, audio: Sequences, t: Tensor, condition: Tensor) -> Tensor:
+        velocity: Tensor = self.source.leave(self.audio_head(x, condition), x, audio.values, t, condition)
+        return velocity
 
     def _embed(self, tokens: Tensor, first: int = 0) -> Tensor:
         end = first + tokens.shape[1]

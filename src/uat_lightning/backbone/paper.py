@@ -11,7 +11,7 @@ from uat_lightning.backbone.feed_forward import start_at_zero
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.refiner import TextRefiner
 from uat_lightning.backbone.rotary import rotary_angles
-from uat_lightning.backbone.source import SourceLatents, check_channels, widened
+from uat_lightning.backbone.source import NoSource, SourceLatents
 from uat_lightning.backbone.text_block import CausalBlock, TextBlock
 from uat_lightning.backbone.timing import FourierTime, StableAudioTiming, Timing
 from uat_lightning.backbone.warm_start import WarmStart
@@ -93,8 +93,7 @@ class PaperBackbone(Backbone):
         self.vocabulary = nn.Linear(text_width, vocabulary_size)
         if source is not None and source.in_context:
             raise ValueError("this backbone has no clean stream in which to read a source: take SourceLatents")
-        self.source_in = source.entrance(latent_width, width) if source else None
-        self.source_out = source.exit(latent_width, width) if source else None
+        self.source = source.layers(latent_width, width) if source else NoSource(latent_width)
         self.takes_source = source is not None
         if warm_start is not None:
             warm_start.load(self)
@@ -106,8 +105,7 @@ class PaperBackbone(Backbone):
             "encoder.",
             "refiner.",
             "vocabulary.",
-            "source_in.",
-            "source_out.",
+            "source.",
             *([] if self.timing.inherited else ["timing."]),
         ]
         names = (name for name in self.state_dict() if not name.startswith(tuple(new)))
@@ -130,25 +128,20 @@ class PaperBackbone(Backbone):
         for block in self.blocks:
             x = block(x, self._context(x.text, signals.context, valid.text, visible), angles, valid)
         refined = self.refiner(x.text, angles.text, valid.text)
-        return Prediction(self._end(x.audio, noisy.audio.values, told), TextPrediction(refined, self.vocabulary))
+        return Prediction(
+            self._end(x.audio[:, 1:], noisy.audio.values, t.audio, told), TextPrediction(refined, self.vocabulary)
+        )
 
     def _begin(self, values: Tensor, told: Tensor) -> Tensor:
         """Return audio states (rows, 1 + frames, width): what the stream is told, then the latents."""
         latents = values[..., : self.latent_width]
-        states = self.enter(latents + self.latents_in(latents))
-        if self.source_in is None:
-            check_channels(values, self.latent_width)
-        else:
-            states = states + self.source_in(widened(values, self.latent_width)[..., self.latent_width :])
+        states = self.source.enter(self.enter(latents + self.latents_in(latents)), values)
         return torch.cat([told[:, None], states], dim=1)
 
-    def _end(self, z: Tensor, values: Tensor, told: Tensor) -> Tensor:
-        velocity = self.leave(z[:, 1:])
-        out: Tensor = velocity + self.latents_out(velocity)
-        if self.source_out is None:
-            return out
-        added: Tensor = self.source_out(widened(values, self.latent_width), told)
-        return out + added
+    def _end(self, states: Tensor, values: Tensor, t: Tensor, told: Tensor) -> Tensor:
+        velocity = self.leave(states)
+        out: Tensor = self.source.leave(velocity + self.latents_out(velocity), states, values, t, told)
+        return out
 
     def _angles(self, x: Pair[Tensor]) -> Pair[Tensor]:
         sides = zip(x, self.rotary_widths, strict=True)

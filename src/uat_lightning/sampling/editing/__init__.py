@@ -4,9 +4,9 @@ from uat_lightning.sampling.editing.base import EditingMethod
 from uat_lightning.sampling.editing.difference import VelocityDifference
 from uat_lightning.sampling.editing.edit_friendly import EditFriendlyInversion
 from uat_lightning.sampling.editing.flow_edit import FlowEdit
-from uat_lightning.sampling.editing.instructed import Instructed
 from uat_lightning.sampling.editing.inversion import Interpolation, Inversion, RFInversion
 from uat_lightning.sampling.editing.sdedit import Inpainting, SDEdit, Variation
+from uat_lightning.sampling.editing.source_conditioned import Instructed, SourceConditioned
 from uat_lightning.sampling.editing.text_flow import Confined, TextFlow
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Inversion",
     "RFInversion",
     "SDEdit",
+    "SourceConditioned",
     "TextFlow",
     "Variation",
     "VelocityDifference",

@@ -7,7 +7,7 @@ from conftest import BACKBONE
 from uat_lightning.backbone import DualStreamTransformer, Isolated, SourceLatents
 from uat_lightning.diffusion import VPCosine
 from uat_lightning.sampling import Euler, Guidance
-from uat_lightning.sampling.editing import Instructed, SDEdit
+from uat_lightning.sampling.editing import Instructed, SDEdit, SourceConditioned
 from uat_lightning.tasks import Edit, Parts
 from uat_lightning.tasks.edit import Source
 from uat_lightning.tasks.region import Spans
@@ -75,6 +75,17 @@ def test_no_caption_of_the_source_is_written(parts: Parts):
     assert edited.evaluations == 4
 
 
+def test_an_instruction_is_applied_to_the_caption_where_captions_are_read(parts: Parts):
+    (waveform,) = sounds(0.8)
+    captioned = Edit(SourceConditioned(source_guidance=Guidance(1.5)), Euler(4), Guidance(2.0))
+    (made,) = captioned.edit(parts, [Source(waveform, Said("remove the rain"), "a bell rings while rain falls")])
+    assert (made.targets, made.evaluations) == (["a bell rings"], 4)
+    (same,) = task().edit(parts, [Source(waveform, "a bell rings")])
+    assert torch.equal(made.audio, same.audio)
+    (followed,) = task().edit(parts, [Source(waveform, Said("remove the rain"))])
+    assert not torch.allclose(made.audio, followed.audio, atol=1e-3)
+
+
 def test_the_negative_text_is_led_away_from(parts: Parts):
     waveforms = sounds(0.8)
     plain, away = (task(negative=words).run(parts, waveforms, ["add a bell"])[0] for words in (None, "rain falls"))
@@ -86,9 +97,10 @@ def test_models_of_other_processes_are_edited_too(parts: Parts):
     assert task().run(other, sounds(0.8), ["add a bell"])[0].isfinite().all()
 
 
-def test_a_model_without_a_source_says_what_to_do(tiny_parts: Parts):
-    with pytest.raises(ValueError, match=r"Instructed needs a model .* take another method") as raised:
-        task().run(tiny_parts, sounds(0.8), ["add a bell"])
+@pytest.mark.parametrize("kind", [SourceConditioned, Instructed])
+def test_a_model_without_a_source_says_what_to_do(tiny_parts: Parts, kind):
+    with pytest.raises(ValueError, match=rf"^{kind.__name__} needs a model .* take another method") as raised:
+        Edit(kind()).run(tiny_parts, sounds(0.8), ["add a bell"])
     assert "\n" not in str(raised.value)
 
 

@@ -10,12 +10,12 @@ from uat_lightning.sampling.guidance import Guidance
 from uat_lightning.sampling.solvers import Velocity
 
 
-class Instructed(SDEdit):
-    """Follows an instruction beside the source, as the model learned from edits (AUDIT, arXiv 2304.00830).
+class SourceConditioned(SDEdit):
+    """Makes what the target's caption says, beside the source, as the model learned from edits.
 
-    The model sees the source's latents at every step, whatever the noise, and reads the instruction as it is said: no
-    caption of the source is needed, and nothing is parsed. A caption of what is to be heard does as well where the
-    edits that the model learned from had some.
+    The model sees the source's latents at every step, whatever the noise. What the caption names and the source holds
+    stays, what it does not name goes, what is new comes. An instruction is applied to the caption that the model writes
+    of the source: of its two skills, hearing and editing, the first is the better trained.
 
     Evaluations: those of the solver from the strength down, each a batch of one to three conditions.
 
@@ -25,7 +25,6 @@ class Instructed(SDEdit):
         source_guidance: Guidance on the source, away from none; a scale of 1, which takes no evaluations, where None.
     """
 
-    follows_instructions = True
     usual_guidance = 3.0  # a model that was trained on edits needs less of it
 
     def __init__(self, strength: float = 1.0, source_guidance: Guidance | None = None) -> None:
@@ -39,11 +38,19 @@ class Instructed(SDEdit):
             ValueError: If it takes no source.
         """
         if not backbone.takes_source:
-            remedy = "train one with `uat-fit --config edit.yaml`, or take another method"
-            raise ValueError(
-                f"Instructed needs a model that was trained on edits, and this one takes no source: {remedy}"
-            )
+            name, remedy = type(self).__name__, "train one with `uat-fit --config edit.yaml`, or take another method"
+            raise ValueError(f"{name} needs a model that was trained on edits, and this one takes no source: {remedy}")
 
     def velocity(self, flow: TextFlow) -> Velocity:
-        """Return what the noise follows: the instruction, beside the source."""
+        """Return what the noise follows: the target's text, beside the source."""
         return flow.beside_source(DualGuidance(flow.guidance, self.source_guidance))
+
+
+class Instructed(SourceConditioned):
+    """Follows an instruction beside the source (AUDIT, arXiv 2304.00830; InstructPix2Pix, arXiv 2211.09800).
+
+    The model reads the instruction as it is said: no caption of the source is needed, nothing is parsed, and so
+    whatever it was trained to change can be asked for. It has to find out by itself which of the sounds is meant.
+    """
+
+    follows_instructions = True
