@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from uat_lightning.app.editing_scores import instructed
 from uat_lightning.app.unseen import UnseenEdit
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
 from uat_lightning.sampling.editing import (
@@ -16,25 +17,26 @@ from uat_lightning.sampling.editing import (
     Inversion,
     RFInversion,
     SDEdit,
+    SourceConditioned,
     VelocityDifference,
 )
-from uat_lightning.tasks import ChangedBins, Decoded, Edit, Rendering, Source
-from uat_lightning.text import Said
+from uat_lightning.tasks import ChangedBins, Decoded, Edit, Parts, Rendering, Source
+
+Asking = Callable[[Parts, Sequence[UnseenEdit], Edit, int, int], list[Source | None]]
 
 
-def true_source(unseen: UnseenEdit) -> Source:
-    """Return an edit whose source's caption is given."""
-    return Source(unseen.source, unseen.prompt, unseen.heard)
+def true_source(
+    parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int = 0, first: int = 0
+) -> list[Source | None]:
+    """Return edits towards the target's caption whose source's caption is given."""
+    return [Source(unseen.source, unseen.prompt, unseen.heard) for unseen in edits]
 
 
-def written_source(unseen: UnseenEdit) -> Source:
-    """Return an edit whose source's caption the model writes."""
-    return Source(unseen.source, unseen.prompt)
-
-
-def instructed(unseen: UnseenEdit) -> Source:
-    """Return an edit that is asked for by its instruction alone."""
-    return Source(unseen.source, Said(unseen.instruction))
+def written_source(
+    parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int = 0, first: int = 0
+) -> list[Source | None]:
+    """Return edits towards the target's caption whose source's caption the model writes."""
+    return [Source(unseen.source, unseen.prompt) for unseen in edits]
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,16 @@ class Entry:
     """A method under a name.
 
     Args:
-        name: Its name in tables; ``--model-of`` names a model of its own by it.
+        name: Its name in tables.
         method: Makes the method of a strength.
         strengths: Strengths of the curve.
         own: The strength that is tried first and told beside other methods', one of them.
         guidance: Scale of the guidance on the target.
-        source: Makes what is edited of an edit: who says what the source is, and what is wished for.
+        asks: Makes what is edited of edits: who says what the source is, and what is wished for; None where nothing can
+            be done. Its arguments are those of ``editing_scores.instructed``.
         rendering: Makes sound of latents.
         finder: Finds the region; everything may change where None.
-        own_model: Whether it is left out where ``--model-of`` names no model for it.
+        trained: Whether it takes the model of ``--trained``, and is left out where there is none.
     """
 
     name: str
@@ -58,10 +61,10 @@ class Entry:
     strengths: tuple[float, ...]
     own: float
     guidance: float = 4.0
-    source: Callable[[UnseenEdit], Source] = true_source
+    asks: Asking = true_source
     rendering: Rendering = ChangedBins()  # noqa: RUF009 (it holds three numbers)
     finder: VelocityDifference | None = None
-    own_model: bool = False
+    trained: bool = False
 
     def task(self, strength: float, steps: int) -> Edit:
         """Return the edit at a strength, in so many steps from pure noise."""
@@ -85,9 +88,10 @@ def in_two_rounds(strength: float) -> Inpainting:
 
 
 PLAIN, FOUND = Decoded(), VelocityDifference()
+TRAINED = SourceConditioned.usual_guidance
 BASELINE = Entry("SDEdit, plain", SDEdit, (0.5, 0.7, 0.8, 0.9, 1.0), 0.8, rendering=PLAIN)
 DEFAULT = Entry("FlowEdit", twice, (0.7, 0.85, 1.0), 1.0)
-WRITTEN = Entry("FlowEdit, source written", twice, (1.0,), 1.0, source=written_source)
+WRITTEN = Entry("FlowEdit, source written", twice, (1.0,), 1.0, asks=written_source)
 ENTRIES = (
     BASELINE,
     DEFAULT,
@@ -100,7 +104,9 @@ ENTRIES = (
     Entry("SDEdit, region found", SDEdit, (0.9,), 0.9, finder=FOUND),
     Entry("Inpainting, region found", in_two_rounds, (1.0,), 1.0, finder=FOUND),
     Entry("Inversion", Inversion, (0.8, 1.0), 1.0),
-    Entry("Instructed", Instructed, (1.0,), 1.0, Instructed.usual_guidance, instructed, own_model=True),
+    Entry("SourceConditioned", SourceConditioned, (1.0,), 1.0, TRAINED, trained=True),
+    Entry("SourceConditioned, by instruction", SourceConditioned, (1.0,), 1.0, TRAINED, instructed, trained=True),
+    Entry("Instructed, by instruction", Instructed, (1.0,), 1.0, TRAINED, instructed, trained=True),
 )
 
 

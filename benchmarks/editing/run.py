@@ -52,11 +52,11 @@ def main(arguments: Sequence[str] | None = None, recipe: TaggerRecipe | None = N
     numbers = [unseen.index for unseen in bench.edits]
     kept = Kept(options.work, {"edits": numbers, "split": options.split, "tagger": str(recipe)})
     wanted = trials(entries)
-    report = Report(protocol(options, model, bench, wanted), references(model, bench), [], [])
+    report = Report(protocol(options, models, bench, wanted), references(model, bench), [], [])
     for entry, strength in tqdm(wanted, desc="Trials", unit="trial"):
         digest = models[entry.name].identity["weights_sha256"]
         make = partial(bench.tried, models[entry.name], entry, strength)
-        task = [entry.task(strength, options.steps), entry.source.__name__]
+        task = [entry.task(strength, options.steps), entry.asks.__name__]
         report.results.append(kept.result(entry.name, strength, digest, task, make))
         report.save(options.out)
     if options.real is not None:
@@ -76,28 +76,20 @@ def listen(options: argparse.Namespace, models: dict[str, OpenModel], entries: S
 
 
 def opened(options: argparse.Namespace) -> dict[str, OpenModel]:
-    """Return the model of each entry.
-
-    Raises:
-        ValueError: If ``--model-of`` cannot be read, or names no method.
-    """
-    names = [entry.name for entry in ENTRIES]
-    own = dict(said.split("=", 1) if "=" in said else (said, "") for said in options.model_of)
-    for name, folder in own.items():
-        if name not in names or not folder:
-            raise ValueError(f"cannot read --model-of {name!r}: write NAME=FOLDER with one of {', '.join(names)}")
+    """Return the model of each entry."""
     common = open_model(options.model, "cpu")
-    return {name: open_model(own[name], "cpu") if name in own else common for name in names}
+    trained = common if options.trained is None else open_model(options.trained, "cpu")
+    return {entry.name: trained if entry.trained else common for entry in ENTRIES}
 
 
 def asked(entry: Entry, options: argparse.Namespace) -> bool:
     """Say whether a method takes part: plain SDEdit always does, others where they are named or nobody is."""
     if entry is BASELINE:
         return True
-    has_model = not entry.own_model or any(said.startswith(f"{entry.name}=") for said in options.model_of)
-    if not has_model:
-        print(f"{entry.name} is left out: give its model as --model-of '{entry.name}=FOLDER'", file=sys.stderr)
-    return has_model and (not options.only or entry.name in options.only)
+    if entry.trained and options.trained is None:
+        print(f"{entry.name} is left out: name a model that was trained on edits with --trained", file=sys.stderr)
+        return False
+    return not options.only or entry.name in options.only
 
 
 def references(model: OpenModel, bench: Bench) -> dict[str, list[dict[str, Any]]]:
@@ -114,17 +106,19 @@ def command(options: argparse.Namespace) -> str:
     """Return the command that makes the same trials, but for folders."""
     said = f"python benchmarks/editing --each {options.each} --steps {options.steps} --split {options.split}"
     only = [f'"{name}"' for name in options.only]
-    models = [f'"{one.split("=", 1)[0]}=FOLDER"' for one in options.model_of]
-    return " ".join([said, *(["--only", *only] if only else []), *(["--model-of", *models] if models else [])])
+    trained = [] if options.trained is None else ["--trained FOLDER"]
+    return " ".join([said, *(["--only", *only] if only else []), *trained])
 
 
 def protocol(
-    options: argparse.Namespace, model: OpenModel, bench: Bench, wanted: Sequence[tuple[Entry, float]]
+    options: argparse.Namespace, models: dict[str, OpenModel], bench: Bench, wanted: Sequence[tuple[Entry, float]]
 ) -> dict[str, Any]:
     """Return what a reader must know to do it again."""
+    digests = {entry.trained: models[entry.name].identity["weights_sha256"][:12] for entry in ENTRIES}
     return {
         "command": command(options),
-        "model": model.identity["weights_sha256"][:12],
+        "model": digests[False],
+        "trained": digests[True] if options.trained is not None else "none",
         "split": options.split,
         "first": options.first,
         "each": options.each,
@@ -143,7 +137,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(prog="python benchmarks/editing", description=told)
     parser.add_argument("--model", default="runs/quickstart/model", help="model folder")
-    parser.add_argument("--model-of", nargs="*", default=[], metavar="NAME=FOLDER", help="models of their own")
+    parser.add_argument("--trained", metavar="FOLDER", help="model folder of methods that need one trained on edits")
     parser.add_argument("--split", default="test", choices=["validation", "test"])
     parser.add_argument(
         "--first", type=int, default=600, help="number of the first edit; settings were chosen on others"

@@ -12,14 +12,16 @@ from uat_lightning.app.editing_scores import OPERATIONS
 HEAD = """# Editing methods on Soundscapes triplets
 
 `{command}`: {edits} edits of the {split} split from number {first} on ({each} of each operation), {steps} Euler
-steps, seed 0, model `{model}`, {machine}. {finished} of {wanted} trials. Settings: `editing.json`. The
-curves: `editing.png`.
+steps, seed 0, model `{model}`, of `SourceConditioned` and `Instructed` `{trained}`, {machine}.
+{finished} of {wanted} trials. Settings: `editing.json`. The curves: `editing.png`.
 
 *Asked for*: the tagger hears the new event and, for a deletion, no longer the old one. *Kept*: it hears what source
 and target have in common. *To target*: log-spectral distance to the true result; *latents*: root mean square to its
 latents; *way*: how much of the source's own distance to it is left (latents; above 1 is farther than doing nothing).
 *To source*: log-spectral distance to the source. *SI-SDR*: against the true result. *Plain* methods are decoded from
-latents; the others keep the source's own sound where nothing changed (`ChangedBins`). *Seconds* are of an edit in the
+latents; the others keep the source's own sound where nothing changed (`ChangedBins`). Methods *by instruction* get the
+source and the instruction, the others the true caption of the target; an instruction that names nothing that the model
+heard leaves the source as it is. *Seconds* are of an edit in the
 trial's own run: those that are kept from earlier runs, or that ran beside other work, do not compare by them.
 
 """

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from editing.entries import Entry
-from uat_lightning.app.editing_scores import target_reached
+from uat_lightning.app.editing_scores import edited, target_reached
 from uat_lightning.app.generation_scores import distance
 from uat_lightning.app.hearing import Ears, Events
 from uat_lightning.app.model import OpenModel
@@ -41,13 +41,15 @@ class Bench:
         """Return the scores of each edit by a method, its evaluations and its seconds for an edit."""
         task, label, begun = entry.task(strength, self.steps), f"{entry.name} at {strength:g}", time.perf_counter()
         made: list[Tensor] = []
-        evaluations = 0
+        evaluations = idle = 0
         for rows in batches([unseen.source for unseen in self.edits], BATCH, label):
-            sources = [entry.source(self.edits[row]) for row in rows]
-            results = task.edit(model.parts, sources, 0, rows.start)
+            some = [self.edits[row] for row in rows]
+            asked = entry.asks(model.parts, some, task, 0, rows.start)
+            results = edited(model.parts, some, asked, task, 0, rows.start)
             made, evaluations = made + [result.audio for result in results], results[0].evaluations
-        seconds = (time.perf_counter() - begun) / len(self.edits)
-        return {"evaluations": evaluations, "seconds_each": seconds, "rows": self.scored(model, made)}
+            idle += asked.count(None)
+        cost = {"evaluations": evaluations, "seconds_each": (time.perf_counter() - begun) / len(self.edits)}
+        return {**cost, "not_followed": idle, "rows": self.scored(model, made)}
 
     def scored(self, model: OpenModel, made: Sequence[Tensor]) -> list[Row]:
         """Return the scores of results, edit by edit."""

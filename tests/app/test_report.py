@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import uat_lightning.app.tagger as tagger_training
-from uat_lightning.app.editing_scores import editing_scores, target_reached
+from uat_lightning.app.editing_scores import editing_scores, instruct_all, instructed, target_reached
 from uat_lightning.app.examine import examine
 from uat_lightning.app.media import sound
 from uat_lightning.app.model import open_model
@@ -23,7 +23,9 @@ from uat_lightning.app.unseen import batches, unseen_clips, unseen_edits
 from uat_lightning.backbone import DualStreamTransformer, SourceLatents
 from uat_lightning.data.soundscapes import EVENTS, Soundscapes
 from uat_lightning.pipeline import UATPipeline
-from uat_lightning.tasks import Parts
+from uat_lightning.sampling import Euler
+from uat_lightning.sampling.editing import SDEdit
+from uat_lightning.tasks import Caption, Edit, Parts
 
 RECIPE = TaggerRecipe(train_clips=12, validation_clips=4, epochs=1, batch_size=4, width=2)
 SETTINGS = Settings(steps=2, curve=(0.5,), batch_size=3)
@@ -213,7 +215,7 @@ def test_true_targets_reach_the_target_and_sources_do_not(tiny_parts):
 
 
 @pytest.fixture(scope="module")
-def instructed(tiny_codec, tiny_tokenizer, tmp_path_factory) -> tuple[str, dict[str, Any], list[str]]:
+def examined_editor(tiny_codec, tiny_tokenizer, tmp_path_factory) -> tuple[str, dict[str, Any], list[str]]:
     folder = tmp_path_factory.mktemp("instructed") / "model"
     with torch.random.fork_rng(), pytest.MonkeyPatch.context() as patch:
         backbone = DualStreamTransformer(**BACKBONE, source=SourceLatents())
@@ -223,16 +225,42 @@ def instructed(tiny_codec, tiny_tokenizer, tmp_path_factory) -> tuple[str, dict[
     return page, json.loads(scores), lines
 
 
-def test_a_model_trained_on_edits_is_scored_by_instruction_beside_sdedit(instructed, examined):
-    page, record, lines = instructed
+def test_a_model_trained_on_edits_is_scored_by_instruction_beside_sdedit(examined_editor, examined):
+    page, record, lines = examined_editor
     editing = record["scores"]["editing"]
-    assert editing["instructed"].keys() == editing["edited"].keys() == {"all", "add", "delete", "replace"}
-    assert editing["instructed"]["all"].keys() >= {"target_present", "untouched_kept", "deleted_gone"}
+    for method in ("source_conditioned", "instructed"):
+        assert editing[method].keys() == editing["edited"].keys() == {"all", "add", "delete", "replace"}
+        assert editing[method]["all"].keys() >= {"target_present", "untouched_kept", "deleted_gone"}
     assert record["protocol"]["instruction_guidance"] == SETTINGS.instruction_guidance
-    assert "as it was trained (Instructed)" in page
-    assert sum(line.startswith("instructed: ") for line in lines) == 3
-    assert "instructed" not in examined[1]["scores"]["editing"]
-    assert "as it was trained (Instructed)" not in examined[0]
+    assert "trained (SourceConditioned)" in page
+    assert "trained (Instructed)" in page
+    assert sum(", trained: " in line for line in lines) == 6
+    assert not {"source_conditioned", "instructed"} & set(examined[1]["scores"]["editing"])
+    assert ", trained (" not in examined[0]
+
+
+class Deaf(Caption):
+    """Hears rain in everything."""
+
+    def run(self, parts, waveforms, seed=0, first=0):
+        return ["rain falls"] * len(waveforms)
+
+
+def test_by_instruction_a_source_stays_where_what_is_named_was_not_heard(tiny_parts):
+    edits = unseen_edits(Soundscapes(), tiny_parts, range(12))
+    task = Edit(SDEdit(0.9), Euler(2), caption=Deaf())
+    made = instruct_all(tiny_parts, edits, task, 0, 5, "Editing")
+    stays = [unseen for unseen, result in zip(edits, made, strict=True) if result is unseen.source]
+    assert {unseen.edit.operation for unseen in stays} >= {"delete"}
+    assert all(unseen in stays for unseen in edits if unseen.edit.operation == "delete")
+    told = instructed(tiny_parts, edits, task)
+    for unseen, source, result in zip(edits, told, made, strict=True):
+        assert (source is None) == (result is unseen.source)
+        if source is not None:
+            row = edits.index(unseen)
+            (alone,) = task.edit(tiny_parts, [source], 0, row)
+            torch.testing.assert_close(alone.audio, result, rtol=1e-3, atol=1e-3)
+            assert alone.targets != ["rain falls"]
 
 
 def test_editing_scores_by_hand(tiny_parts):

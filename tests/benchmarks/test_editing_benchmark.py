@@ -14,6 +14,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+from conftest import BACKBONE  # noqa: E402
 from editing import table  # noqa: E402
 from editing.comparison import Trial, against, at_adherence, recommended, relative  # noqa: E402
 from editing.edits import drawn  # noqa: E402
@@ -25,10 +26,13 @@ from editing.trial import Bench  # noqa: E402
 from uat_lightning.app.hearing import Ears  # noqa: E402
 from uat_lightning.app.model import open_model  # noqa: E402
 from uat_lightning.app.tagger import TaggerRecipe  # noqa: E402
+from uat_lightning.backbone import DualStreamTransformer, SourceLatents  # noqa: E402
 from uat_lightning.data.soundscapes import EVENTS, Soundscapes  # noqa: E402
 from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger  # noqa: E402
+from uat_lightning.pipeline import UATPipeline  # noqa: E402
 from uat_lightning.sampling import Guidance  # noqa: E402
 from uat_lightning.sampling.editing import FlowEdit  # noqa: E402
+from uat_lightning.tasks import Edit, Parts  # noqa: E402
 
 RECIPE = TaggerRecipe(train_clips=12, validation_clips=4, epochs=1, batch_size=4, width=2)
 SHORT = Soundscapes(shortest=1.0, longest=1.2)
@@ -86,7 +90,9 @@ def test_as_many_edits_of_each_operation_are_drawn_from_an_index_on(tiny_parts):
     assert min(unseen.index for unseen in edits) >= 7
     lengths = [unseen.source.shape[1] for unseen in edits]
     assert lengths == sorted(lengths)
-    assert (true_source(edits[0]).text, written_source(edits[0]).text) == (edits[0].heard, None)
+    (known,), (unknown,) = (asks(tiny_parts, edits[:1], Edit()) for asks in (true_source, written_source))
+    assert (known.text, unknown.text) == (edits[0].heard, None)
+    assert known.target == unknown.target == edits[0].prompt
 
 
 def test_results_are_kept_by_their_settings(tmp_path):
@@ -174,7 +180,22 @@ def test_the_whole_of_it_goes_on_where_it_stopped_and_writes_its_tables(small, t
     assert capsys.readouterr().out.count("# Editing methods on Soundscapes triplets") == 2
 
 
-@pytest.mark.parametrize("said", ["SDEdit", "Other=model"])
-def test_a_model_of_no_method_is_refused(small, said):
-    with pytest.raises(ValueError, match="write NAME=FOLDER with one of"):
-        main([*small, "--model-of", said], RECIPE)
+def test_methods_of_a_trained_editor_take_its_model_or_are_left_out(
+    small, tmp_path, tiny_codec, tiny_tokenizer, capsys
+):
+    editor = DualStreamTransformer(**BACKBONE, source=SourceLatents())
+    UATPipeline(Parts(editor, tiny_codec, tiny_tokenizer)).save_pretrained(tmp_path / "editor")
+    names = [entry.name for entry in ENTRIES if entry.trained]
+    main([*small, "--only", *names, "--trained=editor"], RECIPE)
+    record = json.loads(Path("out/editing.json").read_text())
+    tried = {trial["entry"]: trial for trial in record["trials"]}
+    assert names == ["SourceConditioned", "SourceConditioned, by instruction", "Instructed, by instruction"]
+    assert set(tried) == {BASELINE.name, *names} and all(tried[name]["evaluations"] == 2 for name in names)
+    assert tried[names[0]]["not_followed"] == tried[names[2]]["not_followed"] == 0
+    assert (
+        record["protocol"]["trained"] != record["protocol"]["model"]
+        and "--trained FOLDER" in Path("out/editing.md").read_text()
+    )
+    main([*small, "--only", *names], RECIPE)
+    assert {trial["entry"] for trial in json.loads(Path("out/editing.json").read_text())["trials"]} == {BASELINE.name}
+    assert "SourceConditioned is left out: name a model" in capsys.readouterr().err

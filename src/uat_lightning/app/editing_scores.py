@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import nan
 from statistics import fmean
 
@@ -13,7 +14,8 @@ from uat_lightning.app.generation_scores import distance
 from uat_lightning.app.hearing import Events
 from uat_lightning.app.unseen import UnseenEdit, batches
 from uat_lightning.metrics.audio.preservation import signal_distortion
-from uat_lightning.tasks import Edit, Parts
+from uat_lightning.tasks import Edit, Edited, Parts, Source
+from uat_lightning.text import Said
 
 OPERATIONS = ("add", "delete", "replace")
 NAMES = (
@@ -29,16 +31,72 @@ NAMES = (
 def edit_all(
     parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int, batch_size: int, label: str
 ) -> list[Tensor]:
-    """Edit sources towards the target captions, or by instruction where the method follows one.
+    """Edit sources towards the true captions of the targets.
 
     Edit i of the list draws from seed + i.
     """
     made: list[Tensor] = []
     for rows in batches([unseen.source for unseen in edits], batch_size, label):
         some = [edits[row] for row in rows]
-        said = [unseen.instruction if task.method.follows_instructions else unseen.prompt for unseen in some]
-        made += task.run(parts, [unseen.source for unseen in some], said, seed, rows.start)
+        prompts = [unseen.prompt for unseen in some]
+        made += task.run(parts, [unseen.source for unseen in some], prompts, seed, rows.start)
     return made
+
+
+def instruct_all(
+    parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int, batch_size: int, label: str
+) -> list[Tensor]:
+    """Edit sources by their instructions alone; a source of which one asks what cannot be done stays as it is.
+
+    Edit i of the list draws from seed + i.
+    """
+    made: list[Tensor] = []
+    for rows in batches([unseen.source for unseen in edits], batch_size, label):
+        some = [edits[row] for row in rows]
+        asked = instructed(parts, some, task, seed, rows.start)
+        made += [result.audio for result in edited(parts, some, asked, task, seed, rows.start)]
+    return made
+
+
+def edited(
+    parts: Parts, edits: Sequence[UnseenEdit], asked: Sequence[Source | None], task: Edit, seed: int, first: int
+) -> list[Edited]:
+    """Return the result of each edit; where nothing can be done (None) it is the source as it was."""
+    # What cannot be done is tried towards the caption all the same: the noise of a row goes by its number.
+    whole = [source or Source(unseen.source, unseen.prompt) for source, unseen in zip(asked, edits, strict=True)]
+    results = task.edit(parts, whole, seed, first)
+    told = zip(asked, edits, results, strict=True)
+    return [replace(result, audio=unseen.source) if source is None else result for source, unseen, result in told]
+
+
+def instructed(
+    parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int = 0, first: int = 0
+) -> list[Source | None]:
+    """Return edits that are asked for by instructions, in the words that the method reads.
+
+    These are the instructions as they are said or, where it reads captions, what follows from them and from the caption
+    that the model writes of the source; None where nothing follows, as nothing that is named was heard.
+
+    Args:
+        parts: The trained model.
+        edits: The edits.
+        task: How they are made.
+        seed: Seed of the captions; row i draws from ``seed + first + i``.
+        first: Number of the first row.
+    """
+    if task.method.follows_instructions:
+        return [Source(unseen.source, unseen.instruction) for unseen in edits]
+    heard = task.caption.run(parts, [unseen.source for unseen in edits], seed, first)
+    told = zip(edits, heard, strict=True)
+    return [_followed(parts, task, Source(unseen.source, Said(unseen.edit.instruction), text)) for unseen, text in told]
+
+
+def _followed(parts: Parts, task: Edit, source: Source) -> Source | None:
+    try:
+        (captions,) = task.captions(parts, [source])
+    except ValueError:
+        return None
+    return replace(source, target=captions)
 
 
 def editing_scores(

@@ -91,11 +91,16 @@ def _tagger(tagger: ConvolutionalTagger, recipe: TaggerRecipe, file: Path, resul
     }
 
 
-def _instructed(editing: dict[str, Any]) -> dict[str, float | None]:
+def _trained(editing: dict[str, Any]) -> dict[str, float | None]:
     """Return the figures of a model that was trained on edits; none for others."""
-    every = editing.get("instructed", {}).get("all", {})
+    methods = {"source_conditioned": "by instruction, trained", "instructed": "as said, trained"}
     names = ("target_present", "untouched_kept", "deleted_gone")
-    return {f"instructed: {name.replace('_', ' ')}": every[name] for name in names if name in every}
+    return {
+        f"edits {how}: {name.replace('_', ' ')}": editing[method]["all"][name]
+        for method, how in methods.items()
+        if method in editing
+        for name in names
+    }
 
 
 def _summary(record: dict[str, Any]) -> list[str]:
@@ -109,6 +114,6 @@ def _summary(record: dict[str, Any]) -> list[str]:
         "generated: event F1, without guidance": plain_guidance,
         **dict(zip(("true clips: event F1", "codec: event F1"), bounds, strict=True)),
         "edits: target present": editing["edited"]["all"]["target_present"],
-        **_instructed(editing),
+        **_trained(editing),
     }
-    return [f"{name:40}{'-' if value is None else f'{value:.3f}'}" for name, value in figures.items()]
+    return [f"{name:48}{'-' if value is None else f'{value:.3f}'}" for name, value in figures.items()]

@@ -123,7 +123,7 @@ def _cards(scores: dict[str, Any]) -> Iterable[dict[str, Any]]:
     for name, words in (("guided", "with guidance"), ("without_guidance", "without guidance")):
         value = generation[name]["all"]["event_f1"]
         yield _card("Sounds hold what was asked for", f"event F1, {words}", value, chance, codec)
-    trained = "instructed" if "instructed" in editing else "edited"
+    trained = "source_conditioned" if "source_conditioned" in editing else "edited"
     value, idle, best = (
         editing[name]["all"]["target_present"] for name in (trained, "unedited_sources", "true_targets")
     )

@@ -19,7 +19,7 @@ from uat_lightning.app import generation_scores as generation
 from uat_lightning.app.hearing import Ears, Events, event_scores
 from uat_lightning.app.unseen import UnseenClip, UnseenEdit
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
-from uat_lightning.sampling.editing import Instructed, SDEdit
+from uat_lightning.sampling.editing import EditingMethod, Instructed, SDEdit, SourceConditioned
 from uat_lightning.tasks import Edit, Generate, Parts
 
 
@@ -33,7 +33,7 @@ class Settings:
         guidance: Scale of classifier-free guidance.
         guidance_rescale: Share of its level that is taken back, 0 to 1.
         strength: Noise level from which edits start, 0 to 1.
-        instruction_guidance: Scale of guidance on instructions, of models that were trained on edits.
+        instruction_guidance: Scale of guidance where models that were trained on edits follow instructions.
         curve: Other noise levels, tried on a quarter of the edits.
         batch_size: Rows at once.
     """
@@ -43,7 +43,7 @@ class Settings:
     guidance: float = 4.0
     guidance_rescale: float = 0.9
     strength: float = 0.8
-    instruction_guidance: float = Instructed.usual_guidance
+    instruction_guidance: float = SourceConditioned.usual_guidance
     curve: tuple[float, ...] = (0.5, 0.9)
     batch_size: int = 50
 
@@ -63,8 +63,8 @@ class Results:
         captions: The model's caption of each clip.
         generated: The model's sound for each clip's prompt, with guidance.
         heard: The events heard in it.
-        edited: The model's edit of each source: by instruction where it was trained on edits, else at the default
-            strength.
+        edited: The edit of each source: by instruction and beside the source where the model was trained on edits, else
+            at the default strength.
         heard_edited: The events heard in it.
         scores: All scores by task.
         seconds: What each part took.
@@ -156,8 +156,9 @@ class Examination:
         results.edited = edited = self._edited(edits, self.settings.strength)
         scores = {"edited": self._edit_scores(edits, edited)}
         if self.parts.backbone.takes_source:
-            results.edited = self._instructed(edits)
-            scores["instructed"] = self._edit_scores(edits, results.edited)
+            results.edited = self._instructed(edits, SourceConditioned())
+            scores["source_conditioned"] = self._edit_scores(edits, results.edited)
+            scores["instructed"] = self._edit_scores(edits, self._instructed(edits, Instructed()))
         results.heard_edited = self.ears.hear(results.edited)
         results.scores["editing"] = {
             **scores,
@@ -181,11 +182,11 @@ class Examination:
         label = f"Editing at strength {strength:g}"
         return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
 
-    def _instructed(self, edits: Sequence[UnseenEdit]) -> list[Tensor]:
+    def _instructed(self, edits: Sequence[UnseenEdit], method: EditingMethod) -> list[Tensor]:
         settings = self.settings
         guidance = RescaledGuidance(settings.instruction_guidance, rescale=settings.guidance_rescale)
-        task = Edit(Instructed(), Euler(settings.steps), guidance)
-        return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, "Editing by instruction")
+        task, label = Edit(method, Euler(settings.steps), guidance), f"Editing by instruction, {type(method).__name__}"
+        return editing.instruct_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
 
     def _edit_scores(self, edits: Sequence[UnseenEdit], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:
         return editing.editing_scores(edits, waveforms, self.ears.hear(waveforms), self.parts.codec.sample_rate)
