@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -34,7 +36,7 @@ class Scene:
     @torch.no_grad()
     def guided(self, text: Guidance, source: Guidance, process=None) -> torch.Tensor:
         dual = DualGuidance(text, source)
-        velocity = EditVelocity(self.backbone, self.source, self.text, self.null, dual, process or RectifiedFlow())
+        velocity = EditVelocity(self.backbone, self.source, [self.text], self.null, dual, process or RectifiedFlow())
         return velocity(self.latents, T)[self.source.mask]
 
     @torch.no_grad()
@@ -93,6 +95,19 @@ def test_the_texts_guidance_may_be_of_any_kind():
     close(scene.guided(rescaled, Guidance(1.0), VPCosine()), expected)
     moved = 0.5 * (scene.plain(True, False) - scene.plain(False, False))
     close(scene.guided(rescaled, Guidance(1.5), VPCosine()), expected + moved)
+
+
+@pytest.mark.parametrize("scales", [(1.0, 1.0), (4.0, 1.0), (4.0, 1.6)])
+def test_several_texts_are_followed_as_one_whose_prediction_is_their_mean(scene: Scene, scales: tuple[float, float]):
+    dual, other = DualGuidance(*map(Guidance, scales)), replace(scene.text, values=scene.text.values.flip(1))
+    velocity = EditVelocity(scene.backbone, scene.source, [scene.text, other], scene.null, dual)
+    with torch.no_grad():
+        found = velocity(scene.latents, T)[scene.source.mask]
+    nothing, source, first = scene.plain(False, False), scene.plain(True, False), scene.plain(True, True)
+    scene.text = other
+    both = (first + scene.plain(True, True)) / 2
+    close(found, nothing + scales[1] * (source - nothing) + scales[0] * (both - source))
+    assert not torch.allclose(both, first, atol=1e-2)
 
 
 @pytest.mark.parametrize(("text", "source", "count"), [(1.0, 1.0, 1), (4.0, 1.0, 2), (1.0, 2.0, 3), (4.0, 2.0, 3)])

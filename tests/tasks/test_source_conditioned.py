@@ -8,10 +8,12 @@ from uat_lightning.backbone import DualStreamTransformer, Isolated, SourceLatent
 from uat_lightning.diffusion import VPCosine
 from uat_lightning.sampling import Euler, Guidance
 from uat_lightning.sampling.editing import Instructed, SDEdit, SourceConditioned
-from uat_lightning.tasks import Edit, Parts
+from uat_lightning.tasks import Caption, Edit, Edited, Parts
 from uat_lightning.tasks.edit import Source
 from uat_lightning.tasks.region import Spans
+from uat_lightning.tasks.texts import SaidTexts, Texts
 from uat_lightning.text import Add, Said
+from uat_lightning.types import Sequences
 
 RATE = 16_000
 
@@ -75,15 +77,40 @@ def test_no_caption_of_the_source_is_written(parts: Parts):
     assert edited.evaluations == 4
 
 
-def test_an_instruction_is_applied_to_the_caption_where_captions_are_read(parts: Parts):
-    (waveform,) = sounds(0.8)
-    captioned = Edit(SourceConditioned(source_guidance=Guidance(1.5)), Euler(4), Guidance(2.0))
-    (made,) = captioned.edit(parts, [Source(waveform, Said("remove the rain"), "a bell rings while rain falls")])
+def captioned(said: Said | str, text: str | None = None, seconds: float = 0.8, **settings) -> Edited:
+    parts, guidance = settings.pop("parts"), Guidance(2.0)
+    task = Edit(SourceConditioned(source_guidance=Guidance(1.5)), Euler(4), guidance, **settings)
+    return task.edit(parts, [Source(sounds(seconds)[0], said, text)])[0]
+
+
+def test_half_of_a_prediction_is_under_the_instruction_where_there_is_one(parts: Parts):
+    made = captioned(Said("remove the rain"), "a bell rings while rain falls", parts=parts)
     assert (made.targets, made.evaluations) == (["a bell rings"], 4)
-    (same,) = task().edit(parts, [Source(waveform, "a bell rings")])
-    assert torch.equal(made.audio, same.audio)
-    (followed,) = task().edit(parts, [Source(waveform, Said("remove the rain"))])
-    assert not torch.allclose(made.audio, followed.audio, atol=1e-3)
+    told = captioned("a bell rings", parts=parts)
+    (same,) = task().edit(parts, [Source(sounds(0.8)[0], "a bell rings")])
+    assert torch.equal(told.audio, same.audio)
+    (followed,) = task().edit(parts, [Source(sounds(0.8)[0], Said("remove the rain"))])
+    assert not any(torch.allclose(made.audio, other.audio, atol=1e-3) for other in (told, followed))
+
+
+def test_what_is_said_stands_beside_the_captions_that_follow(parts: Parts):
+    audio = Sequences(torch.randn(4, 5, 4), torch.full((4,), 5))
+    heard = ["a bell rings while rain falls", "rain falls", "rain falls", "a bell rings"]
+    wishes = [Said("remove the rain"), Said("remove the rain"), "a dog barks", Said(f"add {'bells and ' * 40} rain")]
+    texts = Texts(parts, audio, range(4), heard, wishes, Caption(), 0)
+    captions, said = texts.ways
+    assert captions == texts.targets
+    assert said == ["remove the rain", "rain falls", "a dog barks", texts.targets[3]]
+    assert [complaint is None for complaint in texts.complaints] == [True, False, True, False]
+    assert Texts(parts, audio, range(4), heard, heard, Caption(), 0).ways == [heard]
+    assert SaidTexts(parts, audio, range(1), heard[:1], wishes[:1], Caption(), 0).ways == [["remove the rain"]]
+
+
+@pytest.mark.parametrize("negative", [None, "rain falls"])
+def test_long_audio_is_edited_window_by_window(parts: Parts, negative: str | None):
+    made = captioned(Said("add a bell"), "rain falls", 1.2, parts=parts, window=0.5, negative=negative)
+    assert len(made.targets) > 1 and set(made.targets) == {"rain falls with a bell"}
+    assert made.audio.isfinite().all()
 
 
 def test_the_negative_text_is_led_away_from(parts: Parts):

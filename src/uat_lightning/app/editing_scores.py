@@ -72,10 +72,9 @@ def edited(
 def instructed(
     parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int = 0, first: int = 0
 ) -> list[Source | None]:
-    """Return edits that are asked for by instructions, in the words that the method reads.
+    """Return edits that are asked for by their instructions alone; None for those that cannot be made.
 
-    These are the instructions as they are said or, where it reads captions, what follows from them and from the caption
-    that the model writes of the source; None where nothing follows, as nothing that is named was heard.
+    Methods that read captions cannot where the instruction names nothing that the model heard.
 
     Args:
         parts: The trained model.
@@ -88,15 +87,16 @@ def instructed(
         return [Source(unseen.source, unseen.instruction) for unseen in edits]
     heard = task.caption.run(parts, [unseen.source for unseen in edits], seed, first)
     told = zip(edits, heard, strict=True)
-    return [_followed(parts, task, Source(unseen.source, Said(unseen.edit.instruction), text)) for unseen, text in told]
+    sources = [Source(unseen.source, Said(unseen.edit.instruction), text) for unseen, text in told]
+    return [source if _can_be_followed(parts, task, source) else None for source in sources]
 
 
-def _followed(parts: Parts, task: Edit, source: Source) -> Source | None:
+def _can_be_followed(parts: Parts, task: Edit, source: Source) -> bool:
     try:
-        (captions,) = task.captions(parts, [source])
+        task.captions(parts, [source])
     except ValueError:
-        return None
-    return replace(source, target=captions)
+        return False
+    return True
 
 
 def editing_scores(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -51,47 +53,53 @@ class DualGuidance:
 
 @dataclass(frozen=True)
 class EditVelocity:
-    """The prediction of audio latents beside a source and under an instruction, a function of (latents, t).
+    """The prediction of audio latents beside a source and under texts, a function of (latents, t).
+
+    Where there are several texts, of which each says in its way what is to be heard, the prediction under the text is
+    the mean of those under each: composed conditions of equal weight (Liu et al. 2022, arXiv 2206.01714).
 
     Args:
         backbone: The network; it takes a source.
         source: Latents of the source.
-        text: The instruction of each row.
-        null: What guidance on the text leads away from, same rows: masked canvases, or other instructions.
+        texts: Texts of all rows, at least one for each row.
+        null: What guidance on the text leads away from, same rows: masked canvases, or other texts.
         guidance: How to mix the conditions.
         process: What the network predicts, and at which noise levels.
-        null_t: Noise level of the null side: 1 for masked canvases, 0 for instructions.
-        text_t: Noise level of each row's text, (rows,): 1 where its canvas is masked; 0 for all where None.
+        null_t: Noise level of the null side: 1 for masked canvases, 0 for texts.
+        text_t: Noise levels of each of the texts, (rows,): 1 where a row's canvas is masked; 0 for all where None.
     """
 
     backbone: Backbone
     source: Sequences
-    text: Sequences
+    texts: Sequence[Sequences]
     null: Sequences
     guidance: DualGuidance
     process: ContinuousProcess = field(default_factory=RectifiedFlow)
     null_t: float = 1.0
-    text_t: Tensor | None = None
+    text_t: Sequence[Tensor] | None = None
     _given: dict[int, OneSided[Tensor]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, latents: Tensor, t: float) -> Tensor:
         """Return the process's prediction for latents (rows, frames, channels) at noise level t."""
-        rows, count = len(latents), self.guidance.conditions(t)
+        rows, conditions = len(latents), len(self.texts) + self.guidance.conditions(t) - 1
         audio, times = Sequences(latents, self.source.lengths), t * latents.new_ones(rows)
-        predictions = self._under(count)(audio.repeat(count), times.repeat(count)).chunk(count)
-        return self.guidance.guide(predictions, Seen(audio, times, self.process), t)
+        predictions = self._under(conditions)(audio.repeat(conditions), times.repeat(conditions)).chunk(conditions)
+        texts, others = predictions[: len(self.texts)], predictions[len(self.texts) :]
+        both = texts[0] if len(texts) == 1 else torch.stack(texts).mean(0)
+        return self.guidance.guide((both, *others), Seen(audio, times, self.process), t)
 
-    def _under(self, count: int) -> OneSided[Tensor]:
-        """Return the network under the text and, below it, the null side for each further condition.
+    def _under(self, conditions: int) -> OneSided[Tensor]:
+        """Return the network under the texts and, below them, the null side for each further condition.
 
-        The source stands beside the first two, and beside a third none.
+        The source stands beside the texts and the first null side, and beside a second one none.
         """
-        if count not in self._given:
+        if conditions not in self._given:
+            count, rows = conditions - len(self.texts), len(self.source)
             zeros = torch.zeros_like(self.source.lengths, dtype=torch.float32)
-            times = [zeros if self.text_t is None else self.text_t, *[zeros + self.null_t] * (count - 1)]
-            text = self.text if count == 1 else self.text.followed_by(self.null.repeat(count - 1))
-            sources = self.source.repeat(count)
-            seen = torch.arange(len(sources), device=sources.lengths.device) < 2 * len(self.source)
+            times = [*(self.text_t or [zeros] * len(self.texts)), *[zeros + self.null_t] * count]
+            text = functools.reduce(Sequences.followed_by, [*self.texts, *[self.null] * count])
+            sources = self.source.repeat(conditions)
+            seen = torch.arange(len(sources), device=sources.lengths.device) < (len(self.texts) + 1) * rows
             sources = replace(sources, lengths=sources.lengths * seen)
-            self._given[count] = self.backbone.given_text(text, torch.cat(times), sources)
-        return self._given[count]
+            self._given[conditions] = self.backbone.given_text(text, torch.cat(times), sources)
+        return self._given[conditions]

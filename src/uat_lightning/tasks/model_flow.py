@@ -63,8 +63,8 @@ class ModelFlow(TextFlow):
         return self._under(self.texts.targets, guidance)
 
     def beside_source(self, guidance: DualGuidance) -> Velocity:
-        """Return the velocity under the target's texts and beside the windows of the source."""
-        velocity = edit_velocity(self.texts.parts, self.texts.audio, self.texts.targets, guidance, self.negative)
+        """Return the velocity under the target's texts, said in every way, and beside the windows of the source."""
+        velocity = edit_velocity(self.texts.parts, self.texts.audio, self.texts.ways, guidance, self.negative)
         return self._counted(velocity)
 
     def level(self, strength: float) -> float:

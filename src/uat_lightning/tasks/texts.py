@@ -49,6 +49,15 @@ class Texts:
         return [target for target, _ in self._outcomes]
 
     @property
+    def ways(self) -> list[list[str]]:
+        """All ways to say the targets, for a model that reads instructions as well: captions, and what was said.
+
+        Instructions stand beside the captions that follow from them, where they fit the canvas and can be followed.
+        """
+        said = [self._said(place) for place in range(len(self.wishes))]
+        return [self.targets] if said == self.targets else [self.targets, said]
+
+    @property
     def complaints(self) -> list[str | None]:
         """Why the wish for a window cannot be fulfilled; None where it can."""
         return [complaint for _, complaint in self._outcomes]
@@ -80,6 +89,12 @@ class Texts:
         if isinstance(wish, str):
             return wish
         return wish.apply(self.sources[place], HeardPointing(self.parts, self._audio(range(place, place + 1))))
+
+    def _said(self, place: int) -> str:
+        wish, target = self.wishes[place], self.targets[place]
+        if not isinstance(wish, Said) or self.complaints[place] is not None:
+            return target
+        return target if self.parts.tokenizer.overlong([wish.words])[0] > 0 else wish.words
 
     def _written(self, some: range) -> list[str]:
         written = self.caption.write(self.parts, self._audio(some), self.seed, self.numbers[some.start])

@@ -36,23 +36,28 @@ def text_velocity(
 
 
 def edit_velocity(
-    parts: Parts, source: Sequences, said: Sequence[str], guidance: DualGuidance, negative: str | None = None
+    parts: Parts,
+    source: Sequences,
+    texts: Sequence[Sequence[str]],
+    guidance: DualGuidance,
+    negative: str | None = None,
 ) -> Velocity:
-    """Return the velocity of noisy latents of the rectified flow beside a source and under instructions.
+    """Return the velocity of noisy latents of the rectified flow beside a source and under texts.
 
     Args:
         parts: The trained model; its backbone takes a source.
         source: Latents of the source.
-        said: What is to be done to each row; nothing is said of rows where it is empty.
+        texts: What is to be heard, or to be done, in each row, said in one way or in several that count the same;
+            nothing is said of rows where it is empty.
         guidance: Classifier-free guidance on source and text.
         negative: What guidance on the text is to lead away from; away from no text where None.
 
     Raises:
-        ValueError: If an instruction is longer than the canvas, or the negative one is empty.
+        ValueError: If a text is longer than the canvas, or the negative one is empty.
     """
-    text, times = _read(parts, said)
-    null, null_t = _null(parts, len(said), negative)
-    where = (parts.backbone, source, text, null, guidance.begin(), parts.process)
+    canvases, times = zip(*(_read(parts, said) for said in texts), strict=True)
+    null, null_t = _null(parts, len(source), negative)
+    where = (parts.backbone, source, canvases, null, guidance.begin(), parts.process)
     return converted(EditVelocity(*where, null_t, times), parts.process, RectifiedFlow())
 
 

@@ -11,13 +11,16 @@ from uat_lightning.sampling.solvers import Velocity
 
 
 class SourceConditioned(SDEdit):
-    """Makes what the target's caption says, beside the source, as the model learned from edits.
+    """Makes what the target's caption says beside the source, as the model learned from edits.
 
     The model sees the source's latents at every step, whatever the noise. What the caption names and the source holds
-    stays, what it does not name goes, what is new comes. An instruction is applied to the caption that the model writes
-    of the source: of its two skills, hearing and editing, the first is the better trained.
+    stays, what it does not name goes, what is new comes. Where an instruction was given, the caption is what follows
+    from it and from the caption that the model writes of the source, and half of each prediction is that under the
+    instruction itself: the caption tells better what stays, the instruction what changes, and where one is mistaken the
+    other holds against it.
 
-    Evaluations: those of the solver from the strength down, each a batch of one to three conditions.
+    Evaluations: those of the solver from the strength down, each a batch of one to three conditions, and one more where
+    an instruction was given.
 
     Args:
         strength: Noise level to start from, of the model's process, 0 to 1: 0 returns the source, at 1 the source is
@@ -42,7 +45,7 @@ class SourceConditioned(SDEdit):
             raise ValueError(f"{name} needs a model that was trained on edits, and this one takes no source: {remedy}")
 
     def velocity(self, flow: TextFlow) -> Velocity:
-        """Return what the noise follows: the target's text, beside the source."""
+        """Return what the noise follows: the target's texts, beside the source."""
         return flow.beside_source(DualGuidance(flow.guidance, self.source_guidance))
 
 

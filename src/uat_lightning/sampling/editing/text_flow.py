@@ -29,7 +29,7 @@ class TextFlow(ABC):
         """Return the velocity under the text of what the result is to be."""
 
     def beside_source(self, guidance: DualGuidance) -> Velocity:
-        """Return the velocity under the target's text, of a model that sees the source as well.
+        """Return the velocity under the target's text, and an instruction's, of a model that sees the source as well.
 
         Raises:
             ValueError: If the model sees none, as by default.
