@@ -88,7 +88,6 @@ def in_two_rounds(strength: float) -> Inpainting:
 
 
 PLAIN, FOUND = Decoded(), VelocityDifference()
-TRAINED = SourceConditioned.usual_guidance
 BASELINE = Entry("SDEdit, plain", SDEdit, (0.5, 0.7, 0.8, 0.9, 1.0), 0.8, rendering=PLAIN)
 DEFAULT = Entry("FlowEdit", twice, (0.7, 0.85, 1.0), 1.0)
 WRITTEN = Entry("FlowEdit, source written", twice, (1.0,), 1.0, asks=written_source)
@@ -104,9 +103,9 @@ ENTRIES = (
     Entry("SDEdit, region found", SDEdit, (0.9,), 0.9, finder=FOUND),
     Entry("Inpainting, region found", in_two_rounds, (1.0,), 1.0, finder=FOUND),
     Entry("Inversion", Inversion, (0.8, 1.0), 1.0),
-    Entry("SourceConditioned", SourceConditioned, (1.0,), 1.0, TRAINED, trained=True),
-    Entry("SourceConditioned, by instruction", SourceConditioned, (1.0,), 1.0, TRAINED, instructed, trained=True),
-    Entry("Instructed, by instruction", Instructed, (1.0,), 1.0, TRAINED, instructed, trained=True),
+    Entry("SourceConditioned", SourceConditioned, (1.0,), 1.0, trained=True),
+    Entry("SourceConditioned, by instruction", SourceConditioned, (1.0,), 1.0, asks=instructed, trained=True),
+    Entry("Instructed, by instruction", Instructed, (1.0,), 1.0, asks=instructed, trained=True),
 )
 
 

@@ -56,8 +56,18 @@ def test_an_instruction_goes_to_the_model_as_it_is_said(place: Path):
     edit("a.wav", f"--instruction={said}", "--out=b.wav")
     written = record("b.json")
     assert (written["targets"], written["source_texts"], written["instruction"]) == ([said], [], said)
-    assert (written["settings"]["method"], written["settings"]["guidance"]) == ("Instructed", 3.0)
+    assert (written["settings"]["method"], written["settings"]["guidance"]) == ("Instructed", 4.0)
     assert soundfile.info("b.wav").frames == 16_000
+
+
+def test_by_a_method_that_reads_captions_as_well_it_is_followed_alone_where_none_follows(place: Path):
+    said = "kindly let there be rain instead"
+    edit("a.wav", f"--instruction={said}", "--out=b.wav", "--method=SourceConditioned")
+    written = record("b.json")
+    assert (written["targets"], written["settings"]["method"]) == ([said], "SourceConditioned")
+    assert "cannot read the instruction" in written["not_followed"][0]
+    edit("a.wav", "--instruction=add a bell", "--source=rain falls", "--out=c.wav", "--method=SourceConditioned")
+    assert (record("c.json")["targets"], record("c.json")["not_followed"]) == (["rain falls with a bell"], [])
 
 
 def test_other_methods_still_have_to_read_it(place: Path, capsys):
@@ -72,12 +82,6 @@ def test_what_comes_out_depends_on_the_source_and_on_the_words(place: Path):
     first, other_source, other_words = (soundfile.read(f"{out}.wav")[0] for out in "123")
     assert not np.allclose(first, other_source, atol=1e-3)
     assert not np.allclose(first, other_words, atol=1e-3)
-
-
-def test_guidance_is_usual_unless_it_is_given(place: Path):
-    edit("a.wav", "--target=rain falls", "--method=SDEdit", "--out=b.wav")
-    edit("a.wav", "--instruction=add rain", "--guidance=1.5", "--out=c.wav")
-    assert (record("b.json")["settings"]["guidance"], record("c.json")["settings"]["guidance"]) == (4.0, 1.5)
 
 
 def test_a_target_caption_does_as_well(place: Path):
@@ -101,6 +105,18 @@ def test_outside_of_a_region_a_file_stays_to_the_last_bit(place: Path):
     assert same[: round(0.4 * 44_100)].all()
     assert same[round(0.7 * 44_100) :].all()
     assert not same.all()
+
+
+@pytest.mark.parametrize("method", ["SourceConditioned", "Instructed"])
+def test_equal_channels_stay_equal(place: Path, method: str):
+    """Channels are edited one by one, in the same words."""
+    one = 0.2 * np.random.default_rng(0).standard_normal(24_000).clip(-3, 3)
+    soundfile.write("twin.wav", np.stack([one, one], 1), 16_000, "FLOAT")
+    edit(
+        "twin.wav", f"--method={method}", "--instruction=add a bell", "--source=rain", "--region=0.4:0.9", "--out=b.wav"
+    )
+    after = soundfile.read("b.wav")[0]
+    assert np.array_equal(after[:, 0], after[:, 1]) and not np.array_equal(after[:, 0], one)
 
 
 def test_long_files_are_edited_in_windows_of_which_each_hears_its_own_source(place: Path):

@@ -231,7 +231,6 @@ def test_a_model_trained_on_edits_is_scored_by_instruction_beside_sdedit(examine
     for method in ("source_conditioned", "instructed"):
         assert editing[method].keys() == editing["edited"].keys() == {"all", "add", "delete", "replace"}
         assert editing[method]["all"].keys() >= {"target_present", "untouched_kept", "deleted_gone"}
-    assert record["protocol"]["instruction_guidance"] == SETTINGS.instruction_guidance
     assert "trained (SourceConditioned)" in page
     assert "trained (Instructed)" in page
     assert sum(", trained: " in line for line in lines) == 6

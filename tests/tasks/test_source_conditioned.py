@@ -11,7 +11,7 @@ from uat_lightning.sampling.editing import Instructed, SDEdit, SourceConditioned
 from uat_lightning.tasks import Caption, Edit, Edited, Parts
 from uat_lightning.tasks.edit import Source
 from uat_lightning.tasks.region import Spans
-from uat_lightning.tasks.texts import SaidTexts, Texts
+from uat_lightning.tasks.texts import SaidTexts, Texts, ToldTexts
 from uat_lightning.text import Add, Said
 from uat_lightning.types import Sequences
 
@@ -102,8 +102,22 @@ def test_what_is_said_stands_beside_the_captions_that_follow(parts: Parts):
     assert captions == texts.targets
     assert said == ["remove the rain", "rain falls", "a dog barks", texts.targets[3]]
     assert [complaint is None for complaint in texts.complaints] == [True, False, True, False]
+    assert texts.refusals == texts.complaints
     assert Texts(parts, audio, range(4), heard, heard, Caption(), 0).ways == [heard]
+    told = ToldTexts(parts, audio, range(4), heard, wishes, Caption(), 0)
+    assert told.ways == [[captions[0], "remove the rain", *captions[2:]], [*said[:1], "remove the rain", *said[2:]]]
+    assert (told.complaints, [refusal is None for refusal in told.refusals]) == (texts.complaints, [True] * 3 + [False])
     assert SaidTexts(parts, audio, range(1), heard[:1], wishes[:1], Caption(), 0).ways == [["remove the rain"]]
+
+
+def test_where_no_caption_follows_the_instruction_is_followed_alone(parts: Parts):
+    made = captioned(Said("remove the rain"), "rain falls", parts=parts)
+    (followed,) = task().edit(parts, [Source(sounds(0.8)[0], Said("remove the rain"))])
+    assert made.targets == ["remove the rain"] and "nothing is left to hear" in made.complaints[0]
+    torch.testing.assert_close(made.audio, followed.audio, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="nothing is left to hear"):
+        captioned(Said(f"remove the {'very ' * 60}rain"), "rain falls", parts=parts)
+    assert captioned(Said("let there be rain"), "a bell rings", parts=parts).targets == ["let there be rain"]
 
 
 @pytest.mark.parametrize("negative", [None, "rain falls"])
@@ -139,8 +153,3 @@ def test_other_methods_edit_with_a_model_that_takes_a_source(parts: Parts):
 def test_an_instruction_that_is_not_in_words_is_refused(parts: Parts):
     with pytest.raises(ValueError, match="a model follows words: give Said"):
         task().edit(parts, [Source(sounds(0.8)[0], Add("a bell"))])
-
-
-def test_guidance_is_the_methods_usual_one_where_nobody_names_another():
-    assert (Edit().guidance.scale, Edit(Instructed()).guidance.scale) == (4.0, 3.0)
-    assert Edit(Instructed(), guidance=Guidance(3.0)).guidance.scale == 3.0

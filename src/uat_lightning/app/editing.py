@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from uat_lightning.app.own_samples import Patch, patched_copy
 from uat_lightning.app.sources import read_source
 from uat_lightning.data.audio import read_audio
 from uat_lightning.tasks import ChosenEdit, Edited, Source, Spans
+from uat_lightning.text import Applied
 
 
 @dataclass(frozen=True)
@@ -94,16 +96,19 @@ class Editor:
             return task.edit(parts, [Source(heard, job.wish, job.source, region)], self.seed, number)
         rows = [channel.expand(codec.channels, -1) for channel in heard]
         (first,) = task.edit(parts, [Source(rows[0], job.wish, job.source, region)], self.seed, number)
-        return [first, *(self._alike(row, first) for row in rows[1:])]
+        return [first, *(self._alike(job, row, first) for row in rows[1:])]
 
-    def _alike(self, row: Tensor, first: Edited) -> Edited:
+    def _alike(self, job: Job, row: Tensor, first: Edited) -> Edited:
         """Edit a channel as the first one was: the same texts, region and noise."""
-        source = Source(row, first.targets, first.texts or None, first.region)
+        targets = first.targets if job.instruction is None else [Applied(job.instruction, t) for t in first.targets]
+        source = Source(row, targets, first.texts or None, first.region)
         (edited,) = self.task.task.edit(self.model.parts, [source], first.seed)
         return edited
 
     def _record(self, job: Job, number: int, edits: Sequence[Edited]) -> dict[str, Any]:
         first = edits[0]
+        for complaint in first.complaints:
+            print(f"{job.out}: {complaint}", file=sys.stderr)
         texts = {"targets": first.targets, "source_texts": first.texts, "not_followed": first.complaints}
         record = {"task": "edit", **job.record(), "seed": self.seed + number, "noise_seed": first.seed}
         return {

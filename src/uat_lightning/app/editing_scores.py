@@ -74,7 +74,7 @@ def instructed(
 ) -> list[Source | None]:
     """Return edits that are asked for by their instructions alone; None for those that cannot be made.
 
-    Methods that read captions cannot where the instruction names nothing that the model heard.
+    Methods that read captions alone cannot where the instruction names nothing that the model heard.
 
     Args:
         parts: The trained model.
@@ -84,7 +84,7 @@ def instructed(
         first: Number of the first row.
     """
     if task.method.follows_instructions:
-        return [Source(unseen.source, unseen.instruction) for unseen in edits]
+        return [Source(unseen.source, Said(unseen.instruction)) for unseen in edits]
     heard = task.caption.run(parts, [unseen.source for unseen in edits], seed, first)
     told = zip(edits, heard, strict=True)
     sources = [Source(unseen.source, Said(unseen.edit.instruction), text) for unseen, text in told]

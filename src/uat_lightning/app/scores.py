@@ -33,7 +33,6 @@ class Settings:
         guidance: Scale of classifier-free guidance.
         guidance_rescale: Share of its level that is taken back, 0 to 1.
         strength: Noise level from which edits start, 0 to 1.
-        instruction_guidance: Scale of guidance where models that were trained on edits follow instructions.
         curve: Other noise levels, tried on a quarter of the edits.
         batch_size: Rows at once.
     """
@@ -43,7 +42,6 @@ class Settings:
     guidance: float = 4.0
     guidance_rescale: float = 0.9
     strength: float = 0.8
-    instruction_guidance: float = SourceConditioned.usual_guidance
     curve: tuple[float, ...] = (0.5, 0.9)
     batch_size: int = 50
 
@@ -183,9 +181,8 @@ class Examination:
         return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
 
     def _instructed(self, edits: Sequence[UnseenEdit], method: EditingMethod) -> list[Tensor]:
-        settings = self.settings
-        guidance = RescaledGuidance(settings.instruction_guidance, rescale=settings.guidance_rescale)
-        task, label = Edit(method, Euler(settings.steps), guidance), f"Editing by instruction, {type(method).__name__}"
+        settings, label = self.settings, f"Editing by instruction, {type(method).__name__}"
+        task = Edit(method, Euler(settings.steps), settings.way)
         return editing.instruct_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
 
     def _edit_scores(self, edits: Sequence[UnseenEdit], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:

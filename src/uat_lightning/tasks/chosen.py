@@ -113,7 +113,7 @@ class ChosenEdit:
         self, parts: Parts, sources: Sequence[Source], made: Sequence[Sequence[Edited]], seed: int, first: int
     ) -> list[tuple[Sequence[Edited], list[list[str]]]]:
         """Return the results of each candidate, and the captions that they are to deserve."""
-        if not self.task.method.follows_instructions:
+        if self.task.method.reads_captions:
             return [(results, [result.targets for result in results]) for results in made]
         captions = self.task.captions(parts, sources, seed, first)
         return [(results, captions) for results in made]

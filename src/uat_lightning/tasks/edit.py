@@ -18,11 +18,12 @@ from uat_lightning.tasks.generate import check_negative
 from uat_lightning.tasks.model_flow import ModelFlow
 from uat_lightning.tasks.region import Region, SoftMask, pasted
 from uat_lightning.tasks.rendering import ChangedBins, Rendering
-from uat_lightning.tasks.texts import SaidTexts, Texts
+from uat_lightning.tasks.texts import SaidTexts, Texts, ToldTexts
 from uat_lightning.text import Instruction
 from uat_lightning.types import Sequences
 
 T = TypeVar("T")
+E = TypeVar("E")
 OVERLAP = 0.25  # share of a window that its neighbour sees too
 
 
@@ -40,7 +41,7 @@ class Source:
     """
 
     audio: Tensor
-    target: str | Instruction | Sequence[str]
+    target: str | Instruction | Sequence[str | Instruction]
     text: str | Sequence[str] | None = None
     region: Region | None = None
 
@@ -56,7 +57,8 @@ class Edited:
         region: Where the source could change; everywhere where None.
         evaluations: How often a velocity was evaluated for it.
         seed: What its noise was drawn from.
-        complaints: Why an instruction could not be followed, in some of the windows.
+        complaints: Why no caption follows from an instruction, in some of the windows: it could not be followed there
+            or, by a method that reads instructions as well, was followed alone.
     """
 
     audio: Tensor
@@ -74,8 +76,7 @@ class Edit:
     Args:
         method: How; ``FlowEdit()`` where None.
         solver: Integrates the velocity; 50 Euler steps from pure noise where None.
-        guidance: Classifier-free guidance on the target; of the method's usual scale, most of its level taken back,
-            where None.
+        guidance: Classifier-free guidance on the target; of scale 4, most of its level taken back, where None.
         negative: A caption of what guidance is to lead away from; away from no caption where None.
         caption: Writes what is heard where a method asks for it and nobody says; as ``Caption()`` where None.
         window: Seconds that the model looks at at once; longer audio is edited in overlapping windows, with one noise.
@@ -99,7 +100,7 @@ class Edit:
         if window is not None and not window > 0:
             raise ValueError(f"window must be above 0 seconds, got {window}")
         self.method, self.solver, self.negative = method or FlowEdit(), solver or Euler(50), negative
-        self.guidance = guidance or RescaledGuidance(self.method.usual_guidance, rescale=0.9)
+        self.guidance = guidance or RescaledGuidance(4.0, rescale=0.9)
         self.caption = caption or Caption()
         self.window, self.finder, self.rendering = window, finder, rendering or ChangedBins()
 
@@ -137,8 +138,7 @@ class Edit:
         if whole := [source.target for source in sources if isinstance(source.target, str)]:
             parts.read(whole)
         audio = parts.listen([source.audio for source in sources])
-        kind = SaidTexts if self.method.follows_instructions else Texts
-        flow = self._flow(parts, audio, sources, seed, first, kind)
+        flow = self._flow(parts, audio, sources, seed, first, self._kind)
         _check_wishes(flow)
         regions = self._regions(audio, flow, sources, _noise(parts, audio, seed, first))
         mask, noise = _mask(parts, regions, audio), _noise(parts, audio, seed, first)
@@ -169,6 +169,13 @@ class Edit:
         told = list(zip(flow.windows.rows.tolist(), flow.texts.targets, strict=True))
         return [[text for where, text in told if where == row] for row in range(len(sources))]
 
+    @property
+    def _kind(self) -> type[Texts]:
+        """The texts that the method reads."""
+        if not self.method.reads_captions:
+            return SaidTexts
+        return ToldTexts if self.method.follows_instructions else Texts
+
     def _flow(
         self,
         parts: Parts,
@@ -193,7 +200,7 @@ class Edit:
         given = [source.region for source in sources]
         if self.finder is None or all(region is not None for region in given):
             return given
-        if self.method.follows_instructions:
+        if not self.method.reads_captions:
             remedy = "name it in seconds, leave it out, or take another method"
             raise ValueError(f"a region is found from captions, and {type(self.method).__name__} reads none: {remedy}")
         masks = self.finder.find(audio.values, audio.lengths, flow, noise)
@@ -216,7 +223,7 @@ def _mask(parts: Parts, regions: Sequence[Region | None], audio: Sequences) -> T
     return torch.stack(rows)[..., None].to(audio.values)
 
 
-def _each(value: T | Sequence[str], count: int) -> list[T | str]:
+def _each(value: T | Sequence[E], count: int) -> list[T | E]:
     """Return one value for each window of a row."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         return [value] * count
@@ -233,7 +240,7 @@ def _check_wishes(flow: ModelFlow) -> None:
     """
     rows = flow.windows.rows.tolist()
     for row in dict.fromkeys(rows):
-        own = [said for said, where in zip(flow.texts.complaints, rows, strict=True) if where == row]
+        own = [said for said, where in zip(flow.texts.refusals, rows, strict=True) if where == row]
         if all(own):
             raise ValueError(own[0])
 

@@ -59,8 +59,13 @@ class Texts:
 
     @property
     def complaints(self) -> list[str | None]:
-        """Why the wish for a window cannot be fulfilled; None where it can."""
+        """Why no caption follows from the wish for a window; None where one does."""
         return [complaint for _, complaint in self._outcomes]
+
+    @property
+    def refusals(self) -> list[str | None]:
+        """Why the wish for a window cannot be fulfilled; None where it can."""
+        return self.complaints
 
     @property
     def sources_known(self) -> bool:
@@ -92,9 +97,12 @@ class Texts:
 
     def _said(self, place: int) -> str:
         wish, target = self.wishes[place], self.targets[place]
-        if not isinstance(wish, Said) or self.complaints[place] is not None:
+        if not isinstance(wish, Said) or self.complaints[place] is not None or not self._fits(wish.words):
             return target
-        return target if self.parts.tokenizer.overlong([wish.words])[0] > 0 else wish.words
+        return wish.words
+
+    def _fits(self, words: str) -> bool:
+        return self.parts.tokenizer.overlong([words]) == [0]
 
     def _written(self, some: range) -> list[str]:
         written = self.caption.write(self.parts, self._audio(some), self.seed, self.numbers[some.start])
@@ -111,6 +119,23 @@ class Texts:
             follows = runs and runs[-1].stop == place and self.numbers[place] == self.numbers[place - 1] + 1
             runs = [*runs[:-1], range(runs[-1].start, place + 1)] if follows else [*runs, range(place, place + 1)]
         return runs
+
+
+class ToldTexts(Texts):
+    """The texts of windows for a method that reads captions and instructions: what no caption follows from is said."""
+
+    @property
+    def refusals(self) -> list[str | None]:
+        """Why the wish for a window cannot be fulfilled: nothing can be told, and what was said is too long."""
+        return [None if self._is_said(place) else complaint for place, complaint in enumerate(self.complaints)]
+
+    def _instead(self, place: int) -> str:
+        wish = self.wishes[place]
+        return wish.words if isinstance(wish, Said) and self._is_said(place) else self.sources[place]
+
+    def _is_said(self, place: int) -> bool:
+        wish = self.wishes[place]
+        return isinstance(wish, Said) and self._fits(wish.words)
 
 
 class SaidTexts(Texts):

@@ -130,6 +130,22 @@ class Said(Instruction):
         return read_instruction(self.words).apply(caption, pointing)
 
 
+@dataclass(frozen=True)
+class Applied(Said):
+    """An instruction that was applied to a caption before, and means the same here, whatever is heard.
+
+    Args:
+        words: What was said.
+        caption: What followed from it.
+    """
+
+    caption: str
+
+    def apply(self, caption: str, pointing: Pointing | None = None) -> str:
+        """Return what followed."""
+        return self.caption
+
+
 def read_instruction(text: str) -> Instruction:
     """Read an instruction.
 

@@ -17,7 +17,7 @@ class SourceConditioned(SDEdit):
     stays, what it does not name goes, what is new comes. Where an instruction was given, the caption is what follows
     from it and from the caption that the model writes of the source, and half of each prediction is that under the
     instruction itself: the caption tells better what stays, the instruction what changes, and where one is mistaken the
-    other holds against it.
+    other holds against it. Where no caption follows, as what is named was not heard, the instruction is followed alone.
 
     Evaluations: those of the solver from the strength down, each a batch of one to three conditions, and one more where
     an instruction was given.
@@ -28,7 +28,7 @@ class SourceConditioned(SDEdit):
         source_guidance: Guidance on the source, away from none; a scale of 1, which takes no evaluations, where None.
     """
 
-    usual_guidance = 3.0  # a model that was trained on edits needs less of it
+    follows_instructions = True
 
     def __init__(self, strength: float = 1.0, source_guidance: Guidance | None = None) -> None:
         super().__init__(strength)
@@ -56,4 +56,4 @@ class Instructed(SourceConditioned):
     whatever it was trained to change can be asked for. It has to find out by itself which of the sounds is meant.
     """
 
-    follows_instructions = True
+    reads_captions = False
