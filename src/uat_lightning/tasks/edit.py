@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,8 +22,6 @@ from uat_lightning.tasks.texts import SaidTexts, Texts, ToldTexts
 from uat_lightning.text import Instruction
 from uat_lightning.types import Sequences
 
-T = TypeVar("T")
-E = TypeVar("E")
 OVERLAP = 0.25  # share of a window that its neighbour sees too
 
 
@@ -223,7 +221,7 @@ def _mask(parts: Parts, regions: Sequence[Region | None], audio: Sequences) -> T
     return torch.stack(rows)[..., None].to(audio.values)
 
 
-def _each(value: T | Sequence[E], count: int) -> list[T | E]:
+def _each(value: Any, count: int) -> list[Any]:  # noqa: ANN401 (a text, a wish or none, or a sequence of them)
     """Return one value for each window of a row."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         return [value] * count
