@@ -95,6 +95,7 @@ ENTRIES = (
     BASELINE,
     DEFAULT,
     WRITTEN,
+    Entry("FlowEdit, by instruction", twice, (1.0,), 1.0, asks=instructed),
     Entry("SDEdit", SDEdit, (0.8, 0.9), 0.8),
     Entry("FlowEdit, plain", twice, (1.0,), 1.0, rendering=PLAIN),
     Entry("EditFriendlyInversion", EditFriendlyInversion, (0.7, 0.9), 0.9),

@@ -20,8 +20,7 @@ and target have in common. *To target*: log-spectral distance to the true result
 latents; *way*: how much of the source's own distance to it is left (latents; above 1 is farther than doing nothing).
 *To source*: log-spectral distance to the source. *SI-SDR*: against the true result. *Plain* methods are decoded from
 latents; the others keep the source's own sound where nothing changed (`ChangedBins`). Methods *by instruction* get the
-source and the instruction, the others the true caption of the target; an instruction that names nothing that the model
-heard leaves the source as it is. *Seconds* are of an edit in the
+source and the instruction alone, the others the true caption of the target. *Seconds* are of an edit in the
 trial's own run: those that are kept from earlier runs, or that ran beside other work, do not compare by them.
 
 """
