@@ -1,6 +1,7 @@
 """Draws the pictures of docs/editing.md: every editing method on the same clip.
 
-Run ``python docs/editing_pictures.py --model runs/quickstart/model``. The clip is a validation edit of Soundscapes.
+Run ``python docs/editing_pictures.py --model runs/quickstart/model --trained runs/edit/model``. The clip is a validation
+edit of Soundscapes. Methods for models that were trained on edits get the instruction alone.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from uat_lightning.sampling.editing import (
     EditingMethod,
     FlowEdit,
     Inpainting,
+    Instructed,
     Interpolation,
     Inversion,
     RFInversion,
     SDEdit,
+    SourceConditioned,
     Variation,
 )
 from uat_lightning.tasks import Edit, Parts, Region, Source, Spans
+from uat_lightning.text import Said
 
 METHODS: tuple[EditingMethod, ...] = (
     FlowEdit(),
@@ -42,24 +46,27 @@ METHODS: tuple[EditingMethod, ...] = (
     Variation(),
     Interpolation(),
 )
+TRAINED: tuple[EditingMethod, ...] = (SourceConditioned(), Instructed())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Edit the clip by every method and draw the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="runs/quickstart/model")
+    parser.add_argument("--trained", default="runs/edit/model")
     parser.add_argument("--edit", type=int, default=0, help="number of the edit in the validation split")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "pictures")
     options = parser.parse_args(arguments)
-    model = open_model(options.model, "cpu")
+    model, trained = open_model(options.model, "cpu"), open_model(options.trained, "cpu")
     soundscapes = Soundscapes(sample_rate=model.pipeline.sample_rate)
     (unseen,) = unseen_edits(soundscapes, model.parts, range(options.edit, options.edit + 1), "validation")
     print(f"{unseen.heard!r}: {unseen.edit.instruction!r}: {unseen.prompt!r}")
     sounds = {"source": unseen.source, "target": unseen.target}
-    for method in METHODS:
-        sounds[type(method).__name__] = edited(model.parts, unseen, method, options.steps, options.seed)
+    for parts, methods in ((model.parts, METHODS), (trained.parts, TRAINED)):
+        for method in methods:
+            sounds[type(method).__name__] = edited(parts, unseen, method, options.steps, options.seed)
     for name, sound in sounds.items():
         draw(sound, soundscapes.sample_rate, options.out / f"editing-{name}.png")
 
@@ -68,6 +75,8 @@ def edited(parts: Parts, unseen: UnseenEdit, method: EditingMethod, steps: int, 
     """Return the source as a method edits it, at its own settings; within the changed stretch by inpainting."""
     region = changed(unseen, parts.codec.sample_rate) if isinstance(method, Inpainting) else None
     source = Source(unseen.source, unseen.prompt, unseen.heard, region)
+    if method.follows_instructions:
+        source = Source(unseen.source, Said(unseen.edit.instruction))
     return Edit(method, Euler(steps)).edit(parts, [source], seed)[0].audio
 
 
