@@ -1,7 +1,7 @@
 """Draws the pictures of docs/editing.md: every editing method on the same clip.
 
-Run ``python docs/editing_pictures.py --model runs/quickstart/model --trained runs/edit/model``. The clip is a validation
-edit of Soundscapes. Methods for models that were trained on edits get the instruction alone.
+Run ``python docs/editing_pictures.py --model runs/quickstart/model --trained runs/edit/model``. The clip is an edit of
+the validation split of Soundscapes. Methods for models that were trained on edits get the instruction alone.
 """
 
 from __future__ import annotations
