@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import logging
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def test_too_many_end_the_run_with_the_list(tmp_path, workers):
     with pytest.raises(TooManyUnusable) as caught:
         loaded(source, workers, list(range(20)))
     text = str(caught.value)
-    assert text.startswith("3 of 20 clips cannot be used, 2 are tolerated. Mend or remove them")
+    # Two workers may each find one more before either has stopped.
+    assert re.match(r"[34] of 20 clips cannot be used, 2 are tolerated\. Mend or remove them", text)
     assert "clip 3 is broken; clip 4 is broken; clip" in text and "\n" not in text and "quarantine.jsonl" in text
 
 
