@@ -56,9 +56,7 @@ class Report:
         if {trial.strength for trial in curve} == set(BASELINE.strengths):
             others = [trial for trial in self.trials if trial.name != BASELINE.name]
             parts += [table.head(table.EQUAL), table.equal_lines(against(curve, trial) for trial in others)]
-            parts.append(self._written())
-        if len(self.results) == self.about["wanted"]:
-            parts.append(self._best(curve))
+            parts += [self._written(), self._best(curve)]
         return "".join([*parts, self._real()])
 
     def _all(self) -> str:
