@@ -40,7 +40,8 @@ The same method with the source's true caption and with the one that the model w
 BEST = """
 ## Recommended for each operation
 
-The nearest to the true result (dB) of the trials so far that do what was asked for as often as plain SDEdit at 0.8, less .02.
+The nearest to the true result (dB) of the trials so far that do what was asked for as often as plain SDEdit at 0.8,
+less .02.
 
 """
 REAL = """
