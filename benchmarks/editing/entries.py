@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from uat_lightning.app.editing_scores import instructed
+from uat_lightning.app.editing_scores import Asking, instructed, prompted
 from uat_lightning.app.unseen import UnseenEdit
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
 from uat_lightning.sampling.editing import (
@@ -22,21 +22,12 @@ from uat_lightning.sampling.editing import (
 )
 from uat_lightning.tasks import ChangedBins, Decoded, Edit, Parts, Rendering, Source
 
-Asking = Callable[[Parts, Sequence[UnseenEdit], Edit, int, int], list[Source | None]]
-
 
 def true_source(
     parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int = 0, first: int = 0
 ) -> list[Source | None]:
     """Return edits towards the target's caption whose source's caption is given."""
     return [Source(unseen.source, unseen.prompt, unseen.heard) for unseen in edits]
-
-
-def written_source(
-    parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int = 0, first: int = 0
-) -> list[Source | None]:
-    """Return edits towards the target's caption whose source's caption the model writes."""
-    return [Source(unseen.source, unseen.prompt) for unseen in edits]
 
 
 @dataclass(frozen=True)
@@ -90,7 +81,7 @@ def in_two_rounds(strength: float) -> Inpainting:
 PLAIN, FOUND = Decoded(), VelocityDifference()
 BASELINE = Entry("SDEdit, plain", SDEdit, (0.5, 0.7, 0.8, 0.9, 1.0), 0.8, rendering=PLAIN)
 DEFAULT = Entry("FlowEdit", twice, (0.7, 0.85, 1.0), 1.0)
-WRITTEN = Entry("FlowEdit, source written", twice, (1.0,), 1.0, asks=written_source)
+WRITTEN = Entry("FlowEdit, source written", twice, (1.0,), 1.0, asks=prompted)
 ENTRIES = (
     BASELINE,
     DEFAULT,

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import uat_lightning.app.tagger as tagger_training
-from uat_lightning.app.editing_scores import editing_scores, instruct_all, instructed, target_reached
+from uat_lightning.app.editing_scores import edit_all, editing_scores, instructed, target_reached
 from uat_lightning.app.examine import examine
 from uat_lightning.app.media import sound
 from uat_lightning.app.model import open_model
@@ -248,7 +248,7 @@ class Deaf(Caption):
 def test_by_instruction_a_source_stays_where_what_is_named_was_not_heard(tiny_parts):
     edits = unseen_edits(Soundscapes(), tiny_parts, range(12))
     task = Edit(SDEdit(0.9), Euler(2), caption=Deaf())
-    made = instruct_all(tiny_parts, edits, task, 0, 5, "Editing")
+    made = edit_all(tiny_parts, edits, task, 0, 5, "Editing", instructed)
     stays = [unseen for unseen, result in zip(edits, made, strict=True) if result is unseen.source]
     assert {unseen.edit.operation for unseen in stays} >= {"delete"}
     assert all(unseen in stays for unseen in edits if unseen.edit.operation == "delete")

@@ -18,11 +18,12 @@ from conftest import BACKBONE  # noqa: E402
 from editing import table  # noqa: E402
 from editing.comparison import Trial, against, at_adherence, recommended, relative  # noqa: E402
 from editing.edits import drawn  # noqa: E402
-from editing.entries import BASELINE, DEFAULT, ENTRIES, trials, true_source, written_source  # noqa: E402
+from editing.entries import BASELINE, DEFAULT, ENTRIES, trials, true_source  # noqa: E402
 from editing.kept import Kept, described  # noqa: E402
 from editing.real import REGION, RealClips  # noqa: E402
 from editing.run import main  # noqa: E402
 from editing.trial import Bench  # noqa: E402
+from uat_lightning.app.editing_scores import prompted  # noqa: E402
 from uat_lightning.app.hearing import Ears  # noqa: E402
 from uat_lightning.app.model import open_model  # noqa: E402
 from uat_lightning.app.tagger import TaggerRecipe  # noqa: E402
@@ -90,7 +91,7 @@ def test_as_many_edits_of_each_operation_are_drawn_from_an_index_on(tiny_parts):
     assert min(unseen.index for unseen in edits) >= 7
     lengths = [unseen.source.shape[1] for unseen in edits]
     assert lengths == sorted(lengths)
-    (known,), (unknown,) = (asks(tiny_parts, edits[:1], Edit()) for asks in (true_source, written_source))
+    (known,), (unknown,) = (asks(tiny_parts, edits[:1], Edit()) for asks in (true_source, prompted))
     assert (known.text, unknown.text) == (edits[0].heard, None)
     assert known.target == unknown.target == edits[0].prompt
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import nan
 from statistics import fmean
@@ -17,6 +17,8 @@ from uat_lightning.metrics.audio.preservation import signal_distortion
 from uat_lightning.tasks import Edit, Edited, Parts, Source
 from uat_lightning.text import Said
 
+Asking = Callable[[Parts, Sequence[UnseenEdit], Edit, int, int], list[Source | None]]
+
 OPERATIONS = ("add", "delete", "replace")
 NAMES = (
     "target_present",
@@ -28,32 +30,30 @@ NAMES = (
 )
 
 
+def prompted(
+    parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int = 0, first: int = 0
+) -> list[Source | None]:
+    """Return edits towards the true captions of the targets; arguments as of ``instructed``."""
+    return [Source(unseen.source, unseen.prompt) for unseen in edits]
+
+
 def edit_all(
-    parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int, batch_size: int, label: str
+    parts: Parts,
+    edits: Sequence[UnseenEdit],
+    task: Edit,
+    seed: int,
+    batch_size: int,
+    label: str,
+    asks: Asking = prompted,
 ) -> list[Tensor]:
-    """Edit sources towards the true captions of the targets.
+    """Edit sources as somebody asks for it; those of which one asks what cannot be done stay as they are.
 
     Edit i of the list draws from seed + i.
     """
     made: list[Tensor] = []
     for rows in batches([unseen.source for unseen in edits], batch_size, label):
         some = [edits[row] for row in rows]
-        prompts = [unseen.prompt for unseen in some]
-        made += task.run(parts, [unseen.source for unseen in some], prompts, seed, rows.start)
-    return made
-
-
-def instruct_all(
-    parts: Parts, edits: Sequence[UnseenEdit], task: Edit, seed: int, batch_size: int, label: str
-) -> list[Tensor]:
-    """Edit sources by their instructions alone; a source of which one asks what cannot be done stays as it is.
-
-    Edit i of the list draws from seed + i.
-    """
-    made: list[Tensor] = []
-    for rows in batches([unseen.source for unseen in edits], batch_size, label):
-        some = [edits[row] for row in rows]
-        asked = instructed(parts, some, task, seed, rows.start)
+        asked = asks(parts, some, task, seed, rows.start)
         made += [result.audio for result in edited(parts, some, asked, task, seed, rows.start)]
     return made
 

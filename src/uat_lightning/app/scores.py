@@ -183,7 +183,7 @@ class Examination:
     def _instructed(self, edits: Sequence[UnseenEdit], method: EditingMethod) -> list[Tensor]:
         settings, label = self.settings, f"Editing by instruction, {type(method).__name__}"
         task = Edit(method, Euler(settings.steps), settings.way)
-        return editing.instruct_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
+        return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label, editing.instructed)
 
     def _edit_scores(self, edits: Sequence[UnseenEdit], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:
         return editing.editing_scores(edits, waveforms, self.ears.hear(waveforms), self.parts.codec.sample_rate)

@@ -96,13 +96,14 @@ class Texts:
         return wish.apply(self.sources[place], HeardPointing(self.parts, self._audio(range(place, place + 1))))
 
     def _said(self, place: int) -> str:
-        wish, target = self.wishes[place], self.targets[place]
-        if not isinstance(wish, Said) or self.complaints[place] is not None or not self._fits(wish.words):
-            return target
-        return wish.words
+        words, followed = self._words(place), self.complaints[place] is None
+        return words if words is not None and followed else self.targets[place]
 
-    def _fits(self, words: str) -> bool:
-        return self.parts.tokenizer.overlong([words]) == [0]
+    def _words(self, place: int) -> str | None:
+        """Return the words of an instruction that fit the canvas; None where there are none."""
+        wish = self.wishes[place]
+        fit = isinstance(wish, Said) and self.parts.tokenizer.overlong([wish.words]) == [0]
+        return wish.words if isinstance(wish, Said) and fit else None
 
     def _written(self, some: range) -> list[str]:
         written = self.caption.write(self.parts, self._audio(some), self.seed, self.numbers[some.start])
@@ -127,15 +128,11 @@ class ToldTexts(Texts):
     @property
     def refusals(self) -> list[str | None]:
         """Why the wish for a window cannot be fulfilled: nothing can be told, and what was said is too long."""
-        return [None if self._is_said(place) else complaint for place, complaint in enumerate(self.complaints)]
+        return [complaint if self._words(place) is None else None for place, complaint in enumerate(self.complaints)]
 
     def _instead(self, place: int) -> str:
-        wish = self.wishes[place]
-        return wish.words if isinstance(wish, Said) and self._is_said(place) else self.sources[place]
-
-    def _is_said(self, place: int) -> bool:
-        wish = self.wishes[place]
-        return isinstance(wish, Said) and self._fits(wish.words)
+        words = self._words(place)
+        return self.sources[place] if words is None else words
 
 
 class SaidTexts(Texts):
