@@ -20,7 +20,7 @@ from uat_lightning.codec import CODEC, Codec
 from uat_lightning.configurable import rebuild
 from uat_lightning.data.parts import check_parts
 from uat_lightning.diffusion import ContinuousProcess, MaskedAbsorbing, RectifiedFlow, TextProcess
-from uat_lightning.tasks import Caption, Edit, Generate, Parts
+from uat_lightning.tasks import Caption, ChosenCaption, Edit, Generate, Parts
 from uat_lightning.text import Tokenizer
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -57,8 +57,11 @@ class UATPipeline:
         return (task or Generate()).run(self.parts, captions, [seconds] * len(captions), seed)
 
     def caption(self, waveforms: Sequence[Tensor], seed: int = 0, task: Caption | None = None) -> list[str]:
-        """Return one caption per waveform (channels, samples) at the pipeline's rate; see ``Caption.run``."""
-        return (task or Caption()).run(self.parts, waveforms, seed)
+        """Return one caption per waveform (channels, samples) at the pipeline's rate, the best of several.
+
+        See ``ChosenCaption``; ``Caption()`` writes one, and is faster.
+        """
+        return (task or ChosenCaption()).run(self.parts, waveforms, seed)
 
     def edit(
         self, waveforms: Sequence[Tensor], targets: Sequence[str], seed: int = 0, task: Edit | None = None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from uat_lightning.app.captioning import text_sampler
+from uat_lightning.app.captioning import how_many, text_sampler
 from uat_lightning.cli import main
 from uat_lightning.diffusion import MaskedAbsorbing, NextToken
 from uat_lightning.sampling import Ancestral, ConfidenceOrder, FirstHitting, LeftToRight, Writing
@@ -47,12 +47,22 @@ def test_a_sampler_can_be_named(place: Path, capsys: pytest.CaptureFixture[str],
     assert json.loads(Path("said.json").read_text())["settings"]["sampler"] == sampler
 
 
-@pytest.mark.parametrize("choose", ["bayes", "likelihood"])
+@pytest.mark.parametrize("choose", ["both", "bayes", "likelihood"])
 def test_the_best_of_several_is_written(place: Path, capsys: pytest.CaptureFixture[str], choose: str) -> None:
     args = ["caption", "--steps=2", "--candidates=2", f"--choose={choose}"]
     together = told(capsys, *args, "a.wav", "b.wav")
     assert [name for name, _ in together] == ["a.wav", "b.wav"]
     assert together[:1] == told(capsys, *args, "a.wav")
+
+
+def test_several_are_written_where_nobody_says_how_many(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = told(capsys, "caption", "a.wav", "--steps=2", "--out=said.jsonl")
+    settings = json.loads(Path("said.json").read_text())["settings"]
+    assert (settings["candidates"], settings["choose"]) == (8, "both")
+    assert said == told(capsys, "caption", "a.wav", "--steps=2", "--candidates=8", "--choose=both")
+    assert [
+        how_many(None, heat, given) for heat, given in ((None, None), (0.7, None), (0.0, None), (None, "a ___"))
+    ] == [*(8, 8, 1, 1)]
 
 
 def test_given_words_are_completed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +82,7 @@ def test_what_cannot_be_captioned_so_is_refused(place: Path, capsys: pytest.Capt
     assert "candidates must be at least 1" in refused(capsys, "caption", "a.wav", "--candidates=0")
 
 
-@pytest.mark.parametrize("measure", ["Score", "PerToken", "PointwiseInformation"])
+@pytest.mark.parametrize("measure", ["Score", "PerToken", "PointwiseInformation", "AudioLikelihood", "BothDirections"])
 def test_score_tells_every_pair_the_best_text_first(
     place: Path, capsys: pytest.CaptureFixture[str], measure: str
 ) -> None:

@@ -64,10 +64,11 @@ class Last(Choice):
 
 def test_candidates_differ_by_their_seeds_and_the_first_is_that_of_a_plain_caption(tiny_parts: Parts, waveforms):
     choice, sampler = Last(), ConfidenceOrder(4, 2.0)
-    written = ChosenCaption(sampler, choice=choice, candidates=2).run(tiny_parts, waveforms, seed=5, first=2)
-    plain = [Caption(sampler).run(tiny_parts, waveforms, 5 + STRIDE * number, 2) for number in range(2)]
+    written = ChosenCaption(sampler, choice=choice, candidates=3).run(tiny_parts, waveforms, seed=5, first=2)
+    drawn = [Caption(sampler).run(tiny_parts, waveforms, 5 + STRIDE * number, 2) for number in (1, 2)]
+    plain = [Caption().run(tiny_parts, waveforms, 5, 2), *drawn]
     assert choice.seen == list(zip(*plain, strict=True))
-    assert written == plain[1]
+    assert written == plain[2]
     assert len(set(choice.seen[0])) > 1
 
 
@@ -76,6 +77,24 @@ def test_a_chosen_caption_does_not_depend_on_the_batch(tiny_parts: Parts, wavefo
     task = ChosenCaption(ConfidenceOrder(3, 1.0), choice=choice, candidates=2)
     together = task.run(tiny_parts, waveforms, seed=1)
     assert together == [task.run(tiny_parts, [w], seed=1, first=row)[0] for row, w in enumerate(waveforms)]
+
+
+def test_texts_that_are_alike_are_scored_once(tiny_parts: Parts, waveforms):
+    """Of a row whose texts are all alike nothing is asked, and of equals the first is chosen."""
+    asked = []
+
+    class Counted(PerToken):
+        def of_latents(self, parts: Parts, audio: Sequences, text: Sequences, seed: int = 0) -> Tensor:
+            asked.append(len(text))
+            return super().of_latents(parts, audio, text, seed)
+
+    audio, candidates = tiny_parts.listen(waveforms), [["rain", "wind", "rain", "a dog"], ["a bell"] * 4]
+    chosen = MostLikely(Counted(2)).choose(tiny_parts, audio, candidates)
+    assert asked == [3]
+    assert chosen[1] == 0
+    assert chosen[0] == candidates[0].index(candidates[0][chosen[0]])
+    assert MostLikely(Counted(2)).choose(tiny_parts, audio, candidates[1:] * 2) == [0, 0]
+    assert asked == [3]
 
 
 def test_the_generation_is_kept_that_deserves_its_caption_most(tiny_parts: Parts):

@@ -4,7 +4,7 @@ import pytest
 
 from uat_lightning.data.soundscapes import Soundscapes
 from uat_lightning.data.soundscapes.parse import parse
-from uat_lightning.text import Phrases, Pointing, read_instruction
+from uat_lightning.text import Applied, Phrases, Pointing, Said, read_instruction
 from uat_lightning.text.phrases import stem, with_article
 
 
@@ -112,3 +112,21 @@ def test_words_are_compared_without_their_endings():
 def test_what_is_named_is_introduced():
     assert with_article("the deep bell") == "a deep bell" and with_article("the engine") == "an engine"
     assert with_article("the birds") == "birds" and with_article("the rain") == "rain"
+
+
+@pytest.mark.parametrize(
+    ("words", "takes_away"),
+    [
+        ("add a bell after the rain", False),
+        ("remove the rain", True),
+        ("replace the bell with a siren", True),
+        ("make the bell louder", False),
+        ("turn the rain down", True),
+        ("make the bell more distant", True),
+        ("sing about the rain", True),  # no rule reads it
+    ],
+)
+def test_an_instruction_says_whether_it_takes_anything_away(words: str, takes_away: bool):
+    assert Said(words).takes_away is Applied(words, "a bell rings").takes_away is takes_away
+    if not takes_away:
+        assert not read_instruction(words).takes_away

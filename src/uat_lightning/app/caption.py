@@ -22,8 +22,8 @@ def caption(
     ]
     | None = None,
     presence_penalty: float = 1.0,
-    candidates: int = 1,
-    choose: Literal["bayes", "likelihood", "information"] = "bayes",
+    candidates: int | None = None,
+    choose: Literal["both", "bayes", "likelihood", "information"] = "both",
     given: str | None = None,
     batch_size: int = 16,
     device: str = "auto",
@@ -50,9 +50,12 @@ def caption(
             Where not given what suits the model: the surest first, or from left to right.
         presence_penalty: How much less likely words are that stand in the caption already, in nats; it counts for no
             word of a given text.
-        candidates: Captions to choose the best from.
-        choose: The best by bayes, agreeing most with the others, by likelihood in the model's own opinion, or by
-            information, where captions that are common whatever is heard count less.
+        candidates: Captions to choose the best from, the likeliest and others that are drawn; 1 is fastest. Where not
+            given 8, and 1 of a given text or at temperature 0.
+        choose: The best by both directions, being likely for the audio, and the audio for them as the model generates;
+            by bayes, agreeing most with the others; by likelihood in the model's own opinion; or by information, where
+            captions that are common whatever is heard count less. A model that was never trained to generate cannot
+            choose by both.
         given: A half-written caption, "a ___ rings twice, then ___"; each blank takes one or more words.
         batch_size: Spans captioned at once.
         device: cpu, cuda, cuda:1 and so on, or auto.
@@ -62,11 +65,12 @@ def caption(
     """
     from uat_lightning.app.captioning import (
         Captioner,
-        check_candidates,
+        best_writer,
+        how_many,
+        infiller,
         save_captions,
         text_guidance,
         text_sampler,
-        writer,
     )
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers, check_place
@@ -78,20 +82,25 @@ def caption(
     check_given(files)
     check_numbers(seed, window=window, batch_size=batch_size)
     check_steps(steps)
-    check_candidates(candidates, temperature, given)
+    number = how_many(candidates, temperature, given)
     settings = {
         **{"window": window, "seed": seed, "guidance": guidance, "given": given},
         **{"sampler": sampler, "steps": steps, "temperature": temperature, "presence_penalty": presence_penalty},
-        **{"candidates": candidates, "choose": choose},
+        **{"candidates": number, "choose": choose},
     }
     if out is not None:
         check_place(Path(out), ".jsonl")
     opened = open_model(model, device)
     if given is not None:
         Blanks.read(given, opened.parts.tokenizer)  # complains before any work is done
-    chosen = text_sampler(sampler, steps, temperature, candidates > 1, opened.parts.writing)
-    sampled = chosen if given is not None else PresencePenalty(chosen, presence_penalty)
-    write = writer(sampled, text_guidance(guidance, chosen), given, candidates, choose)
+    drawn = text_sampler(sampler, steps, temperature, number > 1, opened.parts.writing)
+    way = text_guidance(guidance, drawn)
+    if given is not None:
+        write = infiller(drawn, way, given)
+    else:
+        likeliest = text_sampler(sampler, steps, 0.0, False, opened.parts.writing)
+        each, first = (PresencePenalty(one, presence_penalty) for one in (drawn, likeliest))
+        write = best_writer(each, first, way, number, choose)
     captioner = Captioner(opened, write, window, seed, batch_size)
     lines = []
     for span, text in captioner.run(files, Part(start, end)):

@@ -20,6 +20,7 @@ from uat_lightning.app.output import save_sidecar, save_text
 from uat_lightning.app.sources import Part, Span, cut, read_source
 from uat_lightning.sampling import AudioFirst, ConfidenceOrder, Guidance, TextSampler, Writing
 from uat_lightning.tasks import (
+    BothDirections,
     Caption,
     Choice,
     ChosenCaption,
@@ -30,8 +31,10 @@ from uat_lightning.tasks import (
     PointwiseInformation,
 )
 
+CANDIDATES = 8  # where nobody says
 Writer = Callable[[Parts, Sequence[Tensor], int, int], list[str]]
 CHOICES: dict[str, Callable[[], Choice]] = {
+    "both": lambda: MostLikely(BothDirections()),
     "bayes": MinimumBayesRisk,
     "likelihood": MostLikely,
     "information": lambda: MostLikely(PointwiseInformation(prior=0.4)),
@@ -111,18 +114,21 @@ def text_sampler(
     return sampler
 
 
-def check_candidates(candidates: int, temperature: float | None, given: str | None) -> None:
-    """See that several captions can be asked for.
+def how_many(candidates: int | None, temperature: float | None, given: str | None) -> int:
+    """Return the number of captions to choose from: as many as were asked for, else several where they can differ.
 
     Raises:
-        ValueError: If their number is not above 0, they would all be the same, or are asked for a given text too.
+        ValueError: If the number is not above 0, they would all be the same, or are asked for a given text too.
     """
+    if candidates is None:
+        return 1 if given is not None or temperature == 0 else CANDIDATES
     if candidates < 1:
         raise ValueError(f"candidates must be at least 1, got {candidates}")
     if candidates > 1 and temperature == 0:
         raise ValueError("candidates at temperature 0 are all alike: set a temperature above 0, or leave it out")
     if given is not None and candidates != 1:
         raise ValueError("given and candidates do not go together: what fits a blank is chosen by likelihood anyway")
+    return candidates
 
 
 def text_guidance(scale: float, sampler: TextSampler) -> Guidance:
@@ -130,17 +136,27 @@ def text_guidance(scale: float, sampler: TextSampler) -> Guidance:
     return AudioFirst(scale) if isinstance(sampler, ConfidenceOrder) else Guidance(scale)
 
 
-def writer(sampler: TextSampler, guidance: Guidance | None, given: str | None, candidates: int, choose: str) -> Writer:
-    """Return what writes the captions: one, the best of several, or the rest of a given text.
+def infiller(sampler: TextSampler, guidance: Guidance | None, given: str) -> Writer:
+    """Return what writes the rest of a given text; without guidance, the task takes its own."""
+    infill = Infill(sampler, guidance)
+    return lambda parts, waveforms, seed, first: infill.run(parts, waveforms, [given] * len(waveforms), seed, first)
 
-    Without guidance, each task takes its own.
+
+def best_writer(
+    sampler: TextSampler, likeliest: TextSampler, guidance: Guidance | None, candidates: int, choose: str
+) -> Writer:
+    """Return what writes the best of several captions; without guidance, the task takes its own.
+
+    Args:
+        sampler: Draws them, or writes the only one.
+        likeliest: Writes the first of several.
+        guidance: Guidance on the audio.
+        candidates: Their number.
+        choose: How to choose, a key of ``CHOICES``.
     """
-    if given is not None:
-        infill = Infill(sampler, guidance)
-        return lambda parts, waveforms, seed, first: infill.run(parts, waveforms, [given] * len(waveforms), seed, first)
     if candidates == 1:
         return Caption(sampler, guidance).run
-    return ChosenCaption(sampler, guidance, CHOICES[choose](), candidates).run
+    return ChosenCaption(sampler, guidance, CHOICES[choose](), candidates, Caption(likeliest, guidance)).run
 
 
 def save_captions(file: Path, lines: Sequence[tuple[Span, str]], record: dict[str, Any], model: OpenModel) -> None:

@@ -16,12 +16,12 @@ Scores = dict[str, float]
 NAMES = (*SCORES, "bleu_4", "rouge_l", "cider_d")
 
 
-def captions_of(parts: Parts, clips: Sequence[UnseenClip], seed: int, batch_size: int) -> list[str]:
+def captions_of(parts: Parts, clips: Sequence[UnseenClip], task: Caption, seed: int, batch_size: int) -> list[str]:
     """Caption clips; clip i of the list draws from seed + i."""
     texts: list[str] = []
     waveforms = [unseen.waveform for unseen in clips]
     for rows in batches(waveforms, batch_size, "Captioning"):
-        texts += Caption().run(parts, waveforms[rows.start : rows.stop], seed, rows.start)
+        texts += task.run(parts, waveforms[rows.start : rows.stop], seed, rows.start)
     return texts
 
 

@@ -110,6 +110,8 @@ def _summary(record: dict[str, Any]) -> list[str]:
     figures = {
         "captions: event F1": captioning["all"]["event_f1"],
         "captions: order right": captioning["all"]["relations_right"],
+        "captions, not chosen of several: event F1": captioning["single_candidate"]["event_f1"],
+        "captions, not chosen of several: order right": captioning["single_candidate"]["relations_right"],
         "generated: event F1, guided": guided,
         "generated: event F1, without guidance": plain_guidance,
         **dict(zip(("true clips: event F1", "codec: event F1"), bounds, strict=True)),

@@ -12,7 +12,9 @@ def score(
     text: str | None = None,
     texts: str | None = None,
     model: str = "runs/quickstart/model",
-    measure: Literal["Score", "PerToken", "PointwiseInformation"] = "PointwiseInformation",
+    measure: Literal[
+        "Score", "PerToken", "PointwiseInformation", "AudioLikelihood", "BothDirections"
+    ] = "PointwiseInformation",
     start: float = 0.0,
     end: float | None = None,
     seed: int = 0,
@@ -31,7 +33,8 @@ def score(
         texts: Text file of more texts, one in a line.
         model: Model folder.
         measure: Score is log p(text | audio), PerToken its mean over the tokens, PointwiseInformation how much
-            likelier the audio makes the text.
+            likelier the audio makes the text. AudioLikelihood is log p(audio | text), but for a constant of each file,
+            and BothDirections its sum with Score: these two compare texts of one file only.
         start: Where to begin in each file, in seconds.
         end: Where to stop in each file, in seconds; its end where not given.
         seed: Seed of the estimate.

@@ -20,7 +20,7 @@ from uat_lightning.app.hearing import Ears, Events, event_scores
 from uat_lightning.app.unseen import UnseenClip, UnseenEdit
 from uat_lightning.sampling import Euler, Guidance, RescaledGuidance
 from uat_lightning.sampling.editing import EditingMethod, Instructed, SDEdit, SourceConditioned
-from uat_lightning.tasks import Edit, Generate, Parts
+from uat_lightning.tasks import Caption, ChosenCaption, Edit, Generate, Parts
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Results:
     Args:
         clips: The clips, shortest first.
         edits: The edits, shortest first.
-        captions: The model's caption of each clip.
+        captions: The model's caption of each clip, the best of several.
         generated: The model's sound for each clip's prompt, with guidance.
         heard: The events heard in it.
         edited: The edit of each source: by instruction and beside the source where the model was trained on edits, else
@@ -114,12 +114,15 @@ class Examination:
         return results
 
     def _caption(self, results: Results) -> None:
-        settings = self.settings
-        results.captions = captioning.captions_of(self.parts, results.clips, settings.seed, settings.batch_size)
+        results.captions, likeliest = (self._captions(results, task) for task in (ChosenCaption(), Caption()))
         others = [unseen.events for unseen in results.clips]
         chance = event_scores([*others[1:], *others[:1]], others)
         found = captioning.captioning_scores(results.clips, results.captions)
-        results.scores["captioning"] = {**found, "another_clips_events": chance}
+        single = captioning.captioning_scores(results.clips, likeliest)
+        results.scores["captioning"] = {**found, "single_candidate": single["all"], "another_clips_events": chance}
+
+    def _captions(self, results: Results, task: Caption) -> list[str]:
+        return captioning.captions_of(self.parts, results.clips, task, self.settings.seed, self.settings.batch_size)
 
     def _generate(self, results: Results) -> dict[str, list[Tensor]]:
         results.generated = self._generated(results, self.settings.way, "Generating")

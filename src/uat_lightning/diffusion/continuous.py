@@ -62,9 +62,13 @@ class ContinuousProcess(Objective):
         """Mix latents (rows, frames, channels) with Gaussian noise at times (rows,)."""
         latents = clean.values
         noise = torch.randn(latents.shape, generator=generator, dtype=latents.dtype, device=latents.device)
+        return self.noised(clean, noise, t)
+
+    def noised(self, clean: Sequences, noise: Tensor, t: Tensor) -> Corrupted:
+        """Mix latents with given noise of the same shape at times (rows,)."""
         weight = clean.mask / clean.lengths[:, None]
-        noisy = Sequences(self.path(latents, noise, t), clean.lengths)
-        return Corrupted(noisy, self.target(latents, noise, t), weight)
+        noisy = Sequences(self.path(clean.values, noise, t), clean.lengths)
+        return Corrupted(noisy, self.target(clean.values, noise, t), weight)
 
     def loss(self, prediction: Tensor, corrupted: Corrupted) -> Tensor:
         """Return the mean squared error of the prediction over each row's valid frames, (rows,)."""

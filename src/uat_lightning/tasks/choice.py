@@ -41,13 +41,25 @@ class MostLikely(Choice):
         self.score = score or PerToken()
 
     def choose(self, parts: Parts, audio: Sequences, candidates: Sequence[Sequence[str]], seed: int = 0) -> list[int]:
-        """Return the number of the highest score for each row."""
-        rows = [row for row, texts in enumerate(candidates) for _ in texts]
+        """Return the number of the highest score for each row; texts that are alike are scored once."""
+        unlike = [list(dict.fromkeys(texts)) for texts in candidates]
+        open_rows = [row for row, texts in enumerate(unlike) if len(texts) > 1]
+        best = [texts[0] for texts in unlike]
+        for row, scores in zip(open_rows, self._scores(parts, audio, unlike, open_rows, seed), strict=True):
+            best[row] = unlike[row][int(scores.argmax())]
+        return [list(texts).index(text) for texts, text in zip(candidates, best, strict=True)]
+
+    def _scores(
+        self, parts: Parts, audio: Sequences, texts: Sequence[Sequence[str]], rows: Sequence[int], seed: int
+    ) -> Sequence[Tensor]:
+        """Return the scores of all texts of some rows, (texts,) each."""
+        if not rows:
+            return []
         # Not parts.read: what the model wrote may be empty, and that has a score.
-        text = parts.tokenizer.encode([text for texts in candidates for text in texts]).to(parts.device)
-        several = audio.take(torch.tensor(rows, device=audio.values.device))
-        scores = self.score.of_latents(parts, several, text, seed)
-        return [int(row.argmax()) for row in torch.split(scores, [len(texts) for texts in candidates])]
+        text = parts.tokenizer.encode([text for row in rows for text in texts[row]]).to(parts.device)
+        each = torch.tensor([row for row in rows for _ in texts[row]], device=audio.values.device)
+        scores = self.score.of_latents(parts, audio.take(each), text, seed)
+        return torch.split(scores, [len(texts[row]) for row in rows])
 
 
 class Utility(ABC):

@@ -10,23 +10,25 @@ from torch import Tensor
 from uat_lightning.sampling import Guidance, TextSampler
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.caption import Caption
-from uat_lightning.tasks.choice import Choice, MinimumBayesRisk
+from uat_lightning.tasks.choice import Choice, MostLikely
 from uat_lightning.tasks.edit import Edit, Edited, Source
 from uat_lightning.tasks.generate import Generate
-from uat_lightning.tasks.score import Score
+from uat_lightning.tasks.score import BothDirections, Score
 from uat_lightning.types import Sequences
 
 STRIDE = 1_000_003  # between the seeds of a row's candidates; rows themselves are 1 apart
 
 
 class ChosenCaption(Caption):
-    """Writes several captions of each audio and keeps the best.
+    """Writes several captions of each audio and keeps the best: the likeliest, and others that are drawn.
 
     Args:
-        sampler: Fills the canvas, differently for other seeds; that of ``Caption`` at temperature 1 where None.
+        sampler: Draws captions, others for other seeds; that of ``Caption`` at temperature 1 where None.
         guidance: Classifier-free guidance on the audio; that of ``Caption`` where None.
-        choice: How to choose; minimum Bayes risk where None.
+        choice: How to choose; what both directions of the model agree on where None, see ``BothDirections``. A model
+            that was never trained to generate needs another.
         candidates: Captions to choose from.
+        likeliest: Writes the first; as ``Caption`` does under the same guidance where None.
     """
 
     temperature = 1.0
@@ -37,16 +39,17 @@ class ChosenCaption(Caption):
         guidance: Guidance | None = None,
         choice: Choice | None = None,
         candidates: int = 8,
+        likeliest: Caption | None = None,
     ) -> None:
         super().__init__(sampler, guidance)
-        self.choice, self.candidates = choice or MinimumBayesRisk(), _checked(candidates)
+        self.choice, self.candidates = choice or MostLikely(BothDirections()), _checked(candidates)
+        self.likeliest = likeliest or Caption(guidance=guidance)
 
     def write(self, parts: Parts, audio: Sequences, seed: int = 0, first: int = 0) -> list[str]:
-        """Return the chosen caption of each row of latents; the first candidate is that of ``Caption``."""
-        each = [
-            super(ChosenCaption, self).write(parts, audio, seed + STRIDE * n, first) for n in range(self.candidates)
-        ]
-        rows = list(zip(*each, strict=True))
+        """Return the chosen caption of each row of latents."""
+        seeds = [seed + STRIDE * number for number in range(1, self.candidates)]
+        drawn = [super(ChosenCaption, self).write(parts, audio, one, first) for one in seeds]
+        rows = list(zip(self.likeliest.write(parts, audio, seed, first), *drawn, strict=True))
         return [row[n] for row, n in zip(rows, self.choice.choose(parts, audio, rows, seed), strict=True)]
 
 

@@ -43,6 +43,12 @@ class Source:
     text: str | Sequence[str] | None = None
     region: Region | None = None
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether anything can become quieter by what is asked for; by a caption it can."""
+        wishes = [self.target] if isinstance(self.target, (str, Instruction)) else self.target
+        return any(not isinstance(wish, Instruction) or wish.takes_away for wish in wishes)
+
 
 @dataclass(frozen=True)
 class Edited:
@@ -142,7 +148,8 @@ class Edit:
         mask, noise = _mask(parts, regions, audio), _noise(parts, audio, seed, first)
         edited = self.method.run(audio.values, flow, self.solver, noise, mask)
         after = Sequences(edited, audio.lengths)
-        made = self.rendering.render(parts, [source.audio for source in sources], audio, after)
+        own, takes_away = [source.audio for source in sources], [source.takes_away for source in sources]
+        made = self.rendering.render(parts, own, audio, after, takes_away)
         return [
             _result(parts, source, whole, flow, row, region, seed + first + row)
             for row, (source, whole, region) in enumerate(zip(sources, made, regions, strict=True))

@@ -20,7 +20,14 @@ class Rendering(ABC):
     """Makes sound of what an edit did to latents."""
 
     @abstractmethod
-    def render(self, parts: Parts, sources: Sequence[Tensor], before: Sequences, after: Sequences) -> list[Tensor]:
+    def render(
+        self,
+        parts: Parts,
+        sources: Sequence[Tensor],
+        before: Sequences,
+        after: Sequences,
+        takes_away: Sequence[bool],
+    ) -> list[Tensor]:
         """Return one waveform (channels, samples) per source, as long as it, on the CPU.
 
         Args:
@@ -28,13 +35,21 @@ class Rendering(ABC):
             sources: The audio that was edited, (channels, samples) each.
             before: Its latents.
             after: The edited latents.
+            takes_away: Whether anything of each source can become quieter by what was asked for.
         """
 
 
 class Decoded(Rendering):
     """What the codec makes of the edited latents, and what it loses on the way lost."""
 
-    def render(self, parts: Parts, sources: Sequence[Tensor], before: Sequences, after: Sequences) -> list[Tensor]:
+    def render(
+        self,
+        parts: Parts,
+        sources: Sequence[Tensor],
+        before: Sequences,
+        after: Sequences,
+        takes_away: Sequence[bool],
+    ) -> list[Tensor]:
         """Return the decoded latents; the sources' own samples do not matter."""
         return parts.sound(after, [source.shape[1] for source in sources])
 
@@ -47,6 +62,9 @@ class ChangedBins(Rendering):
     they are the edit's, and are mixed in between: unchanged sounds keep the detail and the phases that a codec does
     not. An edit that changes nothing returns the source but for rounding.
 
+    Where an instruction takes nothing away, as one that adds a sound, bins that became quieter are the source's as
+    well. (The reverse does not serve deletions: a bin that the edit makes louder may have held what is to go.)
+
     Args:
         low: Change of level, in dB, up to which the source stays.
         high: Change of level, in dB, from which on the edit is heard; above ``low``.
@@ -58,13 +76,21 @@ class ChangedBins(Rendering):
             raise ValueError(f"0 <= low < high and floor < 0: got {low}, {high} and {floor} dB")
         self.low, self.high, self.floor = low, high, floor
 
-    def render(self, parts: Parts, sources: Sequence[Tensor], before: Sequences, after: Sequences) -> list[Tensor]:
+    def render(
+        self,
+        parts: Parts,
+        sources: Sequence[Tensor],
+        before: Sequences,
+        after: Sequences,
+        takes_away: Sequence[bool],
+    ) -> list[Tensor]:
         """Return the sources with the changed bins of the edits."""
         counts = [source.shape[1] for source in sources]
-        triples = zip(sources, parts.sound(before, counts), parts.sound(after, counts), strict=True)
-        return [self.mixed(source.cpu(), old, new, parts.codec.sample_rate) for source, old, new in triples]
+        each = zip(sources, parts.sound(before, counts), parts.sound(after, counts), takes_away, strict=True)
+        rate = parts.codec.sample_rate
+        return [self.mixed(source.cpu(), old, new, rate, takes) for source, old, new, takes in each]
 
-    def mixed(self, source: Tensor, before: Tensor, after: Tensor, sample_rate: int) -> Tensor:
+    def mixed(self, source: Tensor, before: Tensor, after: Tensor, sample_rate: int, takes_away: bool = True) -> Tensor:
         """Return a source with the bins in which two other waveforms differ taken from the second; all of one shape."""
         hop = max(1, round(HOP * sample_rate))
         window = torch.hann_window(4 * hop)
@@ -72,7 +98,9 @@ class ChangedBins(Rendering):
             torch.stft(sound, 4 * hop, hop, window=window, pad_mode="constant", return_complex=True)
             for sound in (source, before, after)
         )
-        change = (self._levels(new, window) - self._levels(old, window)).abs()
+        change = self._levels(new, window) - self._levels(old, window)
+        if takes_away:
+            change = change.abs()
         share = ((change - self.low) / (self.high - self.low)).clamp(0, 1)
         both = kept * (1 - share) + new * share
         return torch.istft(both, 4 * hop, hop, window=window, length=source.shape[-1])

@@ -125,5 +125,54 @@ class PointwiseInformation(Score):
         return super().score(parts, audio, text, seed) - self.prior * prior
 
 
+class AudioLikelihood(Score):
+    """Scores pairs by log p(audio | text), in nats, but for a constant of each audio: texts of one audio compare.
+
+    The better a text helps to tell the audio from noise, the likelier it makes it: the denoising error bounds the
+    likelihood (Kingma & Gao 2023, arXiv 2303.00848), and tells which of several texts an audio has (Li et al. 2023,
+    arXiv 2303.16203). Here it is ``-1/2 E_t |prediction - target|^2`` over all values of the latents, t uniform. It is
+    how the model generates that judges here, for which no text is likelier than another as such.
+
+    Args:
+        strata: Looks at each pair, each at a noise level of its own; all pairs of equal length see the same noise.
+        batch_size: Pairs evaluated at once.
+    """
+
+    def score(self, parts: Parts, audio: Sequences, text: Sequences, seed: int) -> Tensor:
+        """Return the log-likelihood of the audio but for a constant, float64 (pairs,)."""
+        given = parts.backbone.given_text(text, torch.zeros(len(text), device=parts.device))
+        sources, error = _equal_generators(seed, len(text)), torch.zeros(len(text), device=parts.device)
+        for look in range(self.strata):
+            noise = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)
+            t = torch.full_like(error, (look + 0.5) / self.strata)
+            seen = parts.process.noised(audio, noise.values, t)
+            error = error + parts.process.loss(given(seen.noisy, t), seen)
+        return -0.5 * parts.codec.latent_width * audio.lengths * error.double() / self.strata
+
+
+class BothDirections(Score):
+    """Scores pairs by log p(text | audio) + log p(audio | text): what captions and what generates have to agree.
+
+    A caption that leaves out a sound may be a likely caption, but no such audio comes of it; where two sounds never met
+    in training, one is unlikely to be told beside the other, but no less likely to be generated beside it. The second
+    summand is that of ``AudioLikelihood``, so that texts of one audio compare.
+
+    Args:
+        strata: Looks at each pair in either direction; more are more exact.
+        batch_size: Pairs evaluated at once.
+        audio_weight: How much the second summand counts.
+    """
+
+    def __init__(self, strata: int = 16, batch_size: int = 32, audio_weight: float = 1.0) -> None:
+        super().__init__(strata, batch_size)
+        if audio_weight < 0:
+            raise ValueError(f"audio_weight must be at least 0, got {audio_weight}")
+        self.audio, self.audio_weight = AudioLikelihood(strata, batch_size), audio_weight
+
+    def score(self, parts: Parts, audio: Sequences, text: Sequences, seed: int) -> Tensor:
+        """Return the weighted sum of both log-likelihoods, float64 (pairs,)."""
+        return super().score(parts, audio, text, seed) + self.audio_weight * self.audio.score(parts, audio, text, seed)
+
+
 def _equal_generators(seed: int, rows: int) -> list[Generator]:
     return [torch.Generator().manual_seed(seed) for _ in range(rows)]

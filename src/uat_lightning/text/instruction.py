@@ -19,6 +19,11 @@ class Instruction(ABC):
     all of them are here and in ``Phrases``; whatever they do not cover is said by a target caption of one's own.
     """
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether anything can become quieter by it; so it can by default."""
+        return True
+
     @abstractmethod
     def apply(self, caption: str, pointing: Pointing | None = None) -> str:
         """Return the caption of what is to be heard.
@@ -45,6 +50,11 @@ class Add(Instruction):
     what: str
     where: str = "with"
     place: str = ""
+
+    @property
+    def takes_away(self) -> bool:
+        """Nothing: what was there stays."""
+        return False
 
     def apply(self, caption: str, pointing: Pointing | None = None) -> str:
         """Return the caption with the new phrase at its place."""
@@ -106,6 +116,11 @@ class Alter(Instruction):
     what: str
     quality: Quality
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether it is anything but louder."""
+        return self.quality.word != "loud"
+
     def apply(self, caption: str, pointing: Pointing | None = None) -> str:
         """Return the caption with the phrase that is named given the quality, and not its opposites."""
         phrases = Phrases.of(caption)
@@ -124,6 +139,14 @@ class Said(Instruction):
     """
 
     words: str
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether what was said does; it can where it cannot be read."""
+        try:
+            return read_instruction(self.words).takes_away
+        except ValueError:
+            return True
 
     def apply(self, caption: str, pointing: Pointing | None = None) -> str:
         """Return the caption that follows from the words."""

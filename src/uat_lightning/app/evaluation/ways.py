@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from uat_lightning.app.captioning import Writer, text_guidance, text_sampler, writer
+from uat_lightning.app.captioning import Writer, best_writer, text_guidance, text_sampler
 from uat_lightning.app.evaluation.caption_files import References, Said, read_captions, read_references
 from uat_lightning.app.evaluation.captions import evaluate_captions, matched
 from uat_lightning.app.evaluation.outcome import Outcome
@@ -177,7 +177,8 @@ def of_model(
 def _writer(work: ModelWork, writing: Writing) -> Writer:
     sampler = text_sampler(None, work.steps, None, work.candidates > 1, writing)
     guidance = None if work.guidance is None else text_guidance(work.guidance, sampler)
-    return writer(PresencePenalty(sampler), guidance, None, work.candidates, "bayes")
+    likeliest = text_sampler(None, work.steps, None, False, writing)
+    return best_writer(PresencePenalty(sampler), PresencePenalty(likeliest), guidance, work.candidates, "both")
 
 
 def _generator(work: ModelWork) -> Generate | ChosenGenerate:
