@@ -65,35 +65,35 @@ def test_the_more_the_level_changes_the_more_is_heard_of_the_edit():
     assert all(less <= more for less, more in pairwise(heard))
 
 
-@pytest.mark.parametrize(("takes_away", "wanted"), [(True, [1, 0, 1]), (False, [1, 1, 1])])
-def test_what_takes_nothing_away_leaves_what_became_quieter(takes_away: bool, wanted: list[float]):
+@pytest.mark.parametrize(("only_adds", "wanted"), [(False, [1, 0, 1]), (True, [1, 1, 1])])
+def test_what_only_adds_leaves_what_became_quieter(only_adds: bool, wanted: list[float]):
     before, after = tone(400) + tone(1500), tone(400) + tone(4000)
-    mixed = ChangedBins().mixed(before, before, after, RATE, takes_away)
+    mixed = ChangedBins().mixed(before, before, after, RATE, only_adds)
     assert [level(mixed, pitch) / 0.3 for pitch in (400, 1500, 4000)] == pytest.approx(wanted, abs=0.05)
 
 
 class Told(Decoded):
     """Remembers what it was told of the sources."""
 
-    def render(self, parts, sources, before, after, takes_away):
-        self.takes_away = list(takes_away)
-        return super().render(parts, sources, before, after, takes_away)
+    def render(self, parts, sources, before, after, only_adds):
+        self.only_adds = list(only_adds)
+        return super().render(parts, sources, before, after, only_adds)
 
 
-def test_renderings_are_told_what_takes_nothing_away(tiny_parts: Parts, waveforms: list[Tensor]):
+def test_renderings_are_told_what_only_adds(tiny_parts: Parts, waveforms: list[Tensor]):
     heard, told = "rain falls while a bell rings", Told()
     wishes = [Said("add a siren"), Said("remove the rain"), Said("replace the rain with a bell"), "a bell rings"]
     Edit(SDEdit(0.5), Euler(1), rendering=told).edit(tiny_parts, [Source(waveforms[0], wish, heard) for wish in wishes])
-    assert told.takes_away == [False, True, True, True]
+    assert told.only_adds == [True, False, False, False]
     in_windows = [Said("add a siren"), Said("add a dog")]
-    assert not Source(waveforms[0], in_windows).takes_away
-    assert Source(waveforms[0], [*in_windows, "rain falls"]).takes_away
+    assert Source(waveforms[0], in_windows).only_adds
+    assert not Source(waveforms[0], [*in_windows, "rain falls"]).only_adds
 
 
 def test_decoded_latents_are_what_the_codec_makes_of_them(tiny_parts: Parts, waveforms: list[Tensor]):
     before = tiny_parts.listen(waveforms)
     after = Sequences(before.values + 0.3, before.lengths)
-    made = Decoded().render(tiny_parts, waveforms, before, after, [True, True])
+    made = Decoded().render(tiny_parts, waveforms, before, after, [False, False])
     for one, other in zip(made, tiny_parts.sound(after, [w.shape[1] for w in waveforms]), strict=True):
         assert torch.equal(one, other)
 
@@ -101,11 +101,11 @@ def test_decoded_latents_are_what_the_codec_makes_of_them(tiny_parts: Parts, wav
 def test_rows_of_other_lengths_are_rendered_as_alone(tiny_parts: Parts, waveforms: list[Tensor]):
     before = tiny_parts.listen(waveforms)
     after = Sequences(before.values * 0.5, before.lengths)
-    together = ChangedBins().render(tiny_parts, waveforms, before, after, [True, True])
+    together = ChangedBins().render(tiny_parts, waveforms, before, after, [False, False])
     for row, waveform in enumerate(waveforms):
         own, length = before.take(slice(row, row + 1)), int(before.lengths[row])
         alone = [Sequences(some.values[row : row + 1, :length], own.lengths) for some in (before, after)]
-        made = ChangedBins().render(tiny_parts, [waveform], *alone, [True])[0]
+        made = ChangedBins().render(tiny_parts, [waveform], *alone, [False])[0]
         assert made.shape == waveform.shape
         torch.testing.assert_close(together[row], made, rtol=0, atol=1e-4)
 

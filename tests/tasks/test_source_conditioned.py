@@ -6,10 +6,11 @@ import torch
 from conftest import BACKBONE
 from uat_lightning.backbone import DualStreamTransformer, Isolated, SourceLatents
 from uat_lightning.diffusion import VPCosine
-from uat_lightning.sampling import Euler, Guidance
-from uat_lightning.sampling.editing import Instructed, SDEdit, SourceConditioned
+from uat_lightning.sampling import Euler, Guidance, Windows
+from uat_lightning.sampling.editing import Instructed, SDEdit, SourceConditioned, Views
 from uat_lightning.tasks import Caption, Edit, Edited, Parts
 from uat_lightning.tasks.edit import Source
+from uat_lightning.tasks.model_flow import ModelFlow
 from uat_lightning.tasks.region import Spans
 from uat_lightning.tasks.texts import SaidTexts, Texts, ToldTexts
 from uat_lightning.text import Add, Said
@@ -77,9 +78,13 @@ def test_no_caption_of_the_source_is_written(parts: Parts):
     assert edited.evaluations == 4
 
 
+SEEING, BLIND = Views(0.5, 0.5), Views(0.0, 0.0, 1.0)
+
+
 def captioned(said: Said | str, text: str | None = None, seconds: float = 0.8, **settings) -> Edited:
     parts, guidance = settings.pop("parts"), Guidance(2.0)
-    task = Edit(SourceConditioned(source_guidance=Guidance(1.5)), Euler(4), guidance, **settings)
+    method = SourceConditioned(1.0, Guidance(1.5), settings.pop("views", SEEING))
+    task = Edit(method, Euler(4), guidance, **settings)
     return task.edit(parts, [Source(sounds(seconds)[0], said, text)])[0]
 
 
@@ -98,16 +103,22 @@ def test_what_is_said_stands_beside_the_captions_that_follow(parts: Parts):
     heard = ["a bell rings while rain falls", "rain falls", "rain falls", "a bell rings"]
     wishes = [Said("remove the rain"), Said("remove the rain"), "a dog barks", Said(f"add {'bells and ' * 40} rain")]
     texts = Texts(parts, audio, range(4), heard, wishes, Caption(), 0)
-    captions, said = texts.ways
-    assert captions == texts.targets
-    assert said == ["remove the rain", "rain falls", "a dog barks", texts.targets[3]]
+    captions, views = texts.targets, Views(0.5, 0.3, 0.2)
+    assert texts.words == ["remove the rain", "remove the rain", "a dog barks", captions[3]]
+    assert texts.views(views) == [Views(0.8, 0.0, 0.2)] * 4
     assert [complaint is None for complaint in texts.complaints] == [True, False, True, False]
     assert texts.refusals == texts.complaints
-    assert Texts(parts, audio, range(4), heard, heard, Caption(), 0).ways == [heard]
     told = ToldTexts(parts, audio, range(4), heard, wishes, Caption(), 0)
-    assert told.ways == [[captions[0], "remove the rain", *captions[2:]], [*said[:1], "remove the rain", *said[2:]]]
+    assert told.targets == [captions[0], "remove the rain", *captions[2:]]
+    assert told.words == texts.words
+    assert told.views(views) == [views, Views(0.0, 1.0), Views(0.8, 0.0, 0.2), Views(0.8, 0.0, 0.2)]
     assert (told.complaints, [refusal is None for refusal in told.refusals]) == (texts.complaints, [True] * 3 + [False])
-    assert SaidTexts(parts, audio, range(1), heard[:1], wishes[:1], Caption(), 0).ways == [["remove the rain"]]
+    said = SaidTexts(parts, audio, range(1), heard[:1], wishes[:1], Caption(), 0)
+    assert (said.targets, said.views(views)) == (["remove the rain"], [Views()])
+    adding = ToldTexts(
+        parts, audio.take(slice(0, 2)), range(2), heard[:2], [Said("add rain"), Add("rain")], Caption(), 0
+    )
+    assert adding.views(views) == [Views(0.0, 1.0), Views(0.8, 0.0, 0.2)]
 
 
 def test_where_no_caption_follows_the_instruction_is_followed_alone(parts: Parts):
@@ -120,9 +131,51 @@ def test_where_no_caption_follows_the_instruction_is_followed_alone(parts: Parts
     assert captioned(Said("let there be rain"), "a bell rings", parts=parts).targets == ["let there be rain"]
 
 
+def test_an_edit_is_seen_from_three_sides(parts: Parts):
+    """The weighted mean of three velocities; what only adds and what no caption follows from is said alone."""
+    audio, noisy = Sequences(torch.randn(3, 5, 4), torch.full((3,), 5)), torch.randn(3, 5, 4)
+    heard = ["a bell rings while rain falls", "rain falls", "wind blows"]
+    wishes = [Said("remove the rain"), Said("remove the rain"), Said("add a bell")]
+    texts = ToldTexts(parts, audio, range(3), heard, wishes, Caption(), 0)
+
+    def velocity(views: Views) -> tuple[torch.Tensor, int]:
+        flow = ModelFlow(Windows.over(audio.lengths, 5, 0), texts, Guidance(2.0))
+        with torch.no_grad():
+            return SourceConditioned(views=views).velocity(flow)(noisy, 0.7), flow.tally.count
+
+    with torch.no_grad():
+        flow = ModelFlow(Windows.over(audio.lengths, 5, 0), texts, Guidance(2.0))
+        blind = SDEdit(1.0).velocity(flow)(noisy, 0.7)
+        (mixed, twice), (captions, once), (words, _) = map(velocity, (Views(0.5, 0.2, 0.3), Views(), Views(0, 1)))
+    assert (twice, once) == (2, 1)
+    sides = torch.stack([captions[0], words[0], blind[0]])
+    assert torch.pdist(sides.flatten(1)).min() > 0.05
+    wanted = torch.tensor([0.5, 0.2, 0.3])[:, None, None] * sides
+    torch.testing.assert_close(mixed[0], wanted.sum(0), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(mixed[1:], words[1:], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.4, 0.2), (1.2, -0.2, 0.0)])
+def test_views_share_one(shares: tuple[float, float, float]):
+    with pytest.raises(ValueError, match="sum to 1"):
+        Views(*shares)
+
+
+@pytest.mark.parametrize(("views", "evaluations"), [(SEEING, 4), (Views(0.6, 0.0, 0.4), 8)])
+def test_evaluations_without_the_source_are_counted(parts: Parts, views: Views, evaluations: int):
+    assert captioned("a bell rings", parts=parts, views=views).evaluations == evaluations
+
+
+def test_without_any_share_of_the_source_it_is_sdedit(parts: Parts):
+    (plain,) = Edit(SDEdit(1.0), Euler(4), Guidance(2.0)).run(parts, sounds(0.8), ["a bell rings"])
+    blind = captioned("a bell rings", parts=parts, views=BLIND).audio
+    torch.testing.assert_close(blind, plain, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("negative", [None, "rain falls"])
 def test_long_audio_is_edited_window_by_window(parts: Parts, negative: str | None):
-    made = captioned(Said("add a bell"), "rain falls", 1.2, parts=parts, window=0.5, negative=negative)
+    said = Said("add a bell")
+    made = captioned(said, "rain falls", 1.2, parts=parts, window=0.5, negative=negative, views=Views(0.4, 0.3, 0.3))
     assert len(made.targets) > 1 and set(made.targets) == {"rain falls with a bell"}
     assert made.audio.isfinite().all()
 

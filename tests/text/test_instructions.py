@@ -115,18 +115,17 @@ def test_what_is_named_is_introduced():
 
 
 @pytest.mark.parametrize(
-    ("words", "takes_away"),
+    ("words", "only_adds"),
     [
-        ("add a bell after the rain", False),
-        ("remove the rain", True),
-        ("replace the bell with a siren", True),
+        ("add a bell after the rain", True),
+        ("remove the rain", False),
+        ("replace the bell with a siren", False),
         ("make the bell louder", False),
-        ("turn the rain down", True),
-        ("make the bell more distant", True),
-        ("sing about the rain", True),  # no rule reads it
+        ("make the bell more distant", False),
+        ("sing about the rain", False),  # no rule reads it
     ],
 )
-def test_an_instruction_says_whether_it_takes_anything_away(words: str, takes_away: bool):
-    assert Said(words).takes_away is Applied(words, "a bell rings").takes_away is takes_away
-    if not takes_away:
-        assert not read_instruction(words).takes_away
+def test_an_instruction_says_whether_it_only_adds(words: str, only_adds: bool):
+    assert Said(words).only_adds is Applied(words, "a bell rings").only_adds is only_adds
+    if only_adds:
+        assert read_instruction(words).only_adds

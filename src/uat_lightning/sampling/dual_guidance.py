@@ -56,7 +56,7 @@ class EditVelocity:
     """The prediction of audio latents beside a source and under texts, a function of (latents, t).
 
     Where there are several texts, of which each says in its way what is to be heard, the prediction under the text is
-    the mean of those under each: composed conditions of equal weight (Liu et al. 2022, arXiv 2206.01714).
+    the weighted mean of those under each: composed conditions (Liu et al. 2022, arXiv 2206.01714).
 
     Args:
         backbone: The network; it takes a source.
@@ -67,6 +67,7 @@ class EditVelocity:
         process: What the network predicts, and at which noise levels.
         null_t: Noise level of the null side: 1 for masked canvases, 0 for texts.
         text_t: Noise levels of each of the texts, (rows,): 1 where a row's canvas is masked; 0 for all where None.
+        weights: How much each of the texts counts, (texts, rows), for each row 1 in all; the same where None.
     """
 
     backbone: Backbone
@@ -77,6 +78,7 @@ class EditVelocity:
     process: ContinuousProcess = field(default_factory=RectifiedFlow)
     null_t: float = 1.0
     text_t: Sequence[Tensor] | None = None
+    weights: Tensor | None = None
     _given: dict[int, OneSided[Tensor]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, latents: Tensor, t: float) -> Tensor:
@@ -84,9 +86,15 @@ class EditVelocity:
         rows, conditions = len(latents), len(self.texts) + self.guidance.conditions(t) - 1
         audio, times = Sequences(latents, self.source.lengths), t * latents.new_ones(rows)
         predictions = self._under(conditions)(audio.repeat(conditions), times.repeat(conditions)).chunk(conditions)
-        texts, others = predictions[: len(self.texts)], predictions[len(self.texts) :]
-        both = texts[0] if len(texts) == 1 else torch.stack(texts).mean(0)
+        both, others = self._mean(predictions[: len(self.texts)]), predictions[len(self.texts) :]
         return self.guidance.guide((both, *others), Seen(audio, times, self.process), t)
+
+    def _mean(self, predictions: Sequence[Tensor]) -> Tensor:
+        if len(predictions) == 1:
+            return predictions[0]
+        if self.weights is None:
+            return torch.stack(list(predictions)).mean(0)
+        return (torch.stack(list(predictions)) * self.weights[..., None, None]).sum(0)
 
     def _under(self, conditions: int) -> OneSided[Tensor]:
         """Return the network under the texts and, below them, the null side for each further condition.

@@ -92,7 +92,8 @@ class ChosenGenerate:
 class ChosenEdit:
     """Edits each source several times and keeps the result that deserves its text most in the model's own opinion.
 
-    Where a method follows instructions, the text is the caption that follows from one, as other methods read it.
+    Where a method follows instructions, the text is the caption that follows from one, as other methods read it. Where
+    none follows, and the instruction was followed alone, the first result stays.
 
     Args:
         edit: How to edit; as ``Edit()`` where None.
@@ -110,7 +111,11 @@ class ChosenEdit:
             return made[0]
         judged = self._judged(parts, sources, made, seed, first)
         best = torch.stack([self._scores(parts, *each, seed) for each in judged]).argmax(0)
-        return [made[number][row] for row, number in enumerate(best.tolist())]
+        return [made[0 if self._untold(made[0][row]) else number][row] for row, number in enumerate(best.tolist())]
+
+    def _untold(self, result: Edited) -> bool:
+        """Say whether no caption is known of what was to be heard."""
+        return self.task.method.follows_instructions and bool(result.complaints)
 
     def _judged(
         self, parts: Parts, sources: Sequence[Source], made: Sequence[Sequence[Edited]], seed: int, first: int

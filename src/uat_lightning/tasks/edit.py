@@ -44,10 +44,10 @@ class Source:
     region: Region | None = None
 
     @property
-    def takes_away(self) -> bool:
-        """Whether anything can become quieter by what is asked for; by a caption it can."""
+    def only_adds(self) -> bool:
+        """Whether all that is heard stays by what is asked for; a caption does not say so."""
         wishes = [self.target] if isinstance(self.target, (str, Instruction)) else self.target
-        return any(not isinstance(wish, Instruction) or wish.takes_away for wish in wishes)
+        return all(isinstance(wish, Instruction) and wish.only_adds for wish in wishes)
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ class Edit:
         mask, noise = _mask(parts, regions, audio), _noise(parts, audio, seed, first)
         edited = self.method.run(audio.values, flow, self.solver, noise, mask)
         after = Sequences(edited, audio.lengths)
-        own, takes_away = [source.audio for source in sources], [source.takes_away for source in sources]
-        made = self.rendering.render(parts, own, audio, after, takes_away)
+        own, only_adds = [source.audio for source in sources], [source.only_adds for source in sources]
+        made = self.rendering.render(parts, own, audio, after, only_adds)
         return [
             _result(parts, source, whole, flow, row, region, seed + first + row)
             for row, (source, whole, region) in enumerate(zip(sources, made, regions, strict=True))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from uat_lightning.diffusion import RectifiedFlow, same_level
 from uat_lightning.sampling import DualGuidance, Guidance, Windows
-from uat_lightning.sampling.editing import TextFlow
+from uat_lightning.sampling.editing import TextFlow, Views
 from uat_lightning.sampling.solvers import Velocity
 from uat_lightning.tasks.texts import Texts
 from uat_lightning.tasks.velocity import edit_velocity, text_velocity
+
+EPSILON = 1e-6
 
 
 @dataclass
@@ -62,19 +65,40 @@ class ModelFlow(TextFlow):
         """Return the velocity under the target's texts."""
         return self._under(self.texts.targets, guidance)
 
-    def beside_source(self, guidance: DualGuidance) -> Velocity:
-        """Return the velocity under the target's texts, said in every way, and beside the windows of the source."""
-        velocity = edit_velocity(self.texts.parts, self.texts.audio, self.texts.ways, guidance, self.negative)
-        return self._counted(velocity)
+    def beside_source(self, guidance: DualGuidance, views: Views) -> Velocity:
+        """Return the velocity under the target's texts and beside the windows of the source."""
+        each = self.texts.views(views)
+        shares = torch.tensor(
+            [(view.alone, view.caption, view.words) for view in each], device=self.windows.rows.device
+        )
+        alone, *beside = shares.T
+        seeing = self.tally.counted(self._seeing(guidance, torch.stack(beside) / (1 - alone).clamp(min=EPSILON)))
+        if not bool(alone.any()):
+            return self._joined(seeing)
+        blind = self.tally.counted(self._plain(self.texts.targets, guidance.text))
+        return self._joined(lambda latents, t: seeing(latents, t).lerp(blind(latents, t), alone[:, None, None]))
+
+    def _seeing(self, guidance: DualGuidance, weights: Tensor) -> Velocity:
+        """Return the velocity beside the source under captions and words; what counts nowhere is not evaluated."""
+        counts = [way for way, of_rows in enumerate(weights) if bool(of_rows.any())] or [0]
+        texts = [(self.texts.targets, self.texts.words)[way] for way in counts]
+        return edit_velocity(self.texts.parts, self.texts.audio, texts, guidance, self.negative, weights[counts])
 
     def level(self, strength: float) -> float:
         """Return the level of the rectified flow with the noise of a level of the model's process."""
         return same_level(self.texts.parts.process, RectifiedFlow(), strength)
 
     def _under(self, texts: Sequence[str], guidance: Guidance) -> Velocity:
+        return self._counted(self._plain(texts, guidance))
+
+    def _plain(self, texts: Sequence[str], guidance: Guidance) -> Velocity:
+        """Return the velocity of windows under texts, without a source."""
         away = self.negative if guidance.scale != 1 else None
-        velocity = text_velocity(self.texts.parts, self.windows.lengths, texts, guidance, away)
-        return self._counted(velocity)
+        return text_velocity(self.texts.parts, self.windows.lengths, texts, guidance, away)
 
     def _counted(self, velocity: Velocity) -> Velocity:
-        return self.tally.counted(velocity if self.windows.whole_rows else self.windows.velocity(velocity))
+        return self.tally.counted(self._joined(velocity))
+
+    def _joined(self, velocity: Velocity) -> Velocity:
+        """Return the velocity of whole rows from that of their windows."""
+        return velocity if self.windows.whole_rows else self.windows.velocity(velocity)

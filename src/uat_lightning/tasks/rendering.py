@@ -26,7 +26,7 @@ class Rendering(ABC):
         sources: Sequence[Tensor],
         before: Sequences,
         after: Sequences,
-        takes_away: Sequence[bool],
+        only_adds: Sequence[bool],
     ) -> list[Tensor]:
         """Return one waveform (channels, samples) per source, as long as it, on the CPU.
 
@@ -35,7 +35,7 @@ class Rendering(ABC):
             sources: The audio that was edited, (channels, samples) each.
             before: Its latents.
             after: The edited latents.
-            takes_away: Whether anything of each source can become quieter by what was asked for.
+            only_adds: Whether what was asked for leaves all of the source as it is, and adds to it.
         """
 
 
@@ -48,7 +48,7 @@ class Decoded(Rendering):
         sources: Sequence[Tensor],
         before: Sequences,
         after: Sequences,
-        takes_away: Sequence[bool],
+        only_adds: Sequence[bool],
     ) -> list[Tensor]:
         """Return the decoded latents; the sources' own samples do not matter."""
         return parts.sound(after, [source.shape[1] for source in sources])
@@ -62,8 +62,8 @@ class ChangedBins(Rendering):
     they are the edit's, and are mixed in between: unchanged sounds keep the detail and the phases that a codec does
     not. An edit that changes nothing returns the source but for rounding.
 
-    Where an instruction takes nothing away, as one that adds a sound, bins that became quieter are the source's as
-    well. (The reverse does not serve deletions: a bin that the edit makes louder may have held what is to go.)
+    Where an instruction only adds a sound, bins that became quieter are the source's as well. (The reverse does not
+    serve deletions: a bin that the edit makes louder may have held what is to go.)
 
     Args:
         low: Change of level, in dB, up to which the source stays.
@@ -82,15 +82,15 @@ class ChangedBins(Rendering):
         sources: Sequence[Tensor],
         before: Sequences,
         after: Sequences,
-        takes_away: Sequence[bool],
+        only_adds: Sequence[bool],
     ) -> list[Tensor]:
         """Return the sources with the changed bins of the edits."""
         counts = [source.shape[1] for source in sources]
-        each = zip(sources, parts.sound(before, counts), parts.sound(after, counts), takes_away, strict=True)
+        each = zip(sources, parts.sound(before, counts), parts.sound(after, counts), only_adds, strict=True)
         rate = parts.codec.sample_rate
-        return [self.mixed(source.cpu(), old, new, rate, takes) for source, old, new, takes in each]
+        return [self.mixed(source.cpu(), old, new, rate, adds) for source, old, new, adds in each]
 
-    def mixed(self, source: Tensor, before: Tensor, after: Tensor, sample_rate: int, takes_away: bool = True) -> Tensor:
+    def mixed(self, source: Tensor, before: Tensor, after: Tensor, sample_rate: int, only_adds: bool = False) -> Tensor:
         """Return a source with the bins in which two other waveforms differ taken from the second; all of one shape."""
         hop = max(1, round(HOP * sample_rate))
         window = torch.hann_window(4 * hop)
@@ -99,7 +99,7 @@ class ChangedBins(Rendering):
             for sound in (source, before, after)
         )
         change = self._levels(new, window) - self._levels(old, window)
-        if takes_away:
+        if not only_adds:
             change = change.abs()
         share = ((change - self.low) / (self.high - self.low)).clamp(0, 1)
         both = kept * (1 - share) + new * share

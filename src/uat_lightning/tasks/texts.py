@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from uat_lightning.sampling.editing import Views
+from uat_lightning.sampling.editing.views import WORDS_ALONE
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.heard import HeardPointing
@@ -49,13 +51,14 @@ class Texts:
         return [target for target, _ in self._outcomes]
 
     @property
-    def ways(self) -> list[list[str]]:
-        """All ways to say the targets, for a model that reads instructions as well: captions, and what was said.
+    def words(self) -> list[str]:
+        """What was said of each window: an instruction that fits the canvas; elsewhere the target's text."""
+        said = [self._words(place) for place in range(len(self.wishes))]
+        return [target if words is None else words for words, target in zip(said, self.targets, strict=True)]
 
-        Instructions stand beside the captions that follow from them, where they fit the canvas and can be followed.
-        """
-        said = [self._said(place) for place in range(len(self.wishes))]
-        return [self.targets] if said == self.targets else [self.targets, said]
+    def views(self, views: Views) -> list[Views]:
+        """Return how much each way to know the target of a window counts, where all were to count as given."""
+        return [views.without_words] * len(self.wishes)
 
     @property
     def complaints(self) -> list[str | None]:
@@ -95,10 +98,6 @@ class Texts:
             return wish
         return wish.apply(self.sources[place], HeardPointing(self.parts, self._audio(range(place, place + 1))))
 
-    def _said(self, place: int) -> str:
-        words, followed = self._words(place), self.complaints[place] is None
-        return words if words is not None and followed else self.targets[place]
-
     def _words(self, place: int) -> str | None:
         """Return the words of an instruction that fit the canvas; None where there are none."""
         wish = self.wishes[place]
@@ -123,7 +122,21 @@ class Texts:
 
 
 class ToldTexts(Texts):
-    """The texts of windows for a method that reads captions and instructions: what no caption follows from is said."""
+    """The texts of windows for a method that reads captions and instructions.
+
+    What no caption follows from is said alone, and so is what only adds: nothing that is heard has to be found for it.
+    """
+
+    def views(self, views: Views) -> list[Views]:
+        """Return how much each way to know the target of a window counts, where all were to count as given."""
+        return [self._views(place, views) for place in range(len(self.wishes))]
+
+    def _views(self, place: int, views: Views) -> Views:
+        if self._words(place) is None:
+            return views.without_words
+        wish = self.wishes[place]
+        adds = isinstance(wish, Instruction) and wish.only_adds
+        return WORDS_ALONE if adds or self.complaints[place] is not None else views
 
     @property
     def refusals(self) -> list[str | None]:
@@ -137,6 +150,10 @@ class ToldTexts(Texts):
 
 class SaidTexts(Texts):
     """The texts of windows for a method that follows instructions: they stay as they are said, in every window."""
+
+    def views(self, views: Views) -> list[Views]:
+        """Return what counts: the texts, whatever they are, beside the source."""
+        return [Views()] * len(self.wishes)
 
     def _target(self, place: int) -> str:
         wish = self.wishes[place]

@@ -41,16 +41,18 @@ def edit_velocity(
     texts: Sequence[Sequence[str]],
     guidance: DualGuidance,
     negative: str | None = None,
+    weights: Tensor | None = None,
 ) -> Velocity:
     """Return the velocity of noisy latents of the rectified flow beside a source and under texts.
 
     Args:
         parts: The trained model; its backbone takes a source.
         source: Latents of the source.
-        texts: What is to be heard, or to be done, in each row, said in one way or in several that count the same;
-            nothing is said of rows where it is empty.
+        texts: What is to be heard, or to be done, in each row, said in one way or in several; nothing is said of rows
+            where it is empty.
         guidance: Classifier-free guidance on source and text.
         negative: What guidance on the text is to lead away from; away from no text where None.
+        weights: How much each of the ways counts, (ways, rows), for each row 1 in all; the same where None.
 
     Raises:
         ValueError: If a text is longer than the canvas, or the negative one is empty.
@@ -58,7 +60,7 @@ def edit_velocity(
     canvases, times = zip(*(_read(parts, said) for said in texts), strict=True)
     null, null_t = _null(parts, len(source), negative)
     where = (parts.backbone, source, canvases, null, guidance.begin(), parts.process)
-    return converted(EditVelocity(*where, null_t, times), parts.process, RectifiedFlow())
+    return converted(EditVelocity(*where, null_t, times, weights), parts.process, RectifiedFlow())
 
 
 def _null(parts: Parts, rows: int, negative: str | None) -> tuple[Sequences, float]:

@@ -20,9 +20,9 @@ class Instruction(ABC):
     """
 
     @property
-    def takes_away(self) -> bool:
-        """Whether anything can become quieter by it; so it can by default."""
-        return True
+    def only_adds(self) -> bool:
+        """Whether all that is heard stays as it is; not so by default."""
+        return False
 
     @abstractmethod
     def apply(self, caption: str, pointing: Pointing | None = None) -> str:
@@ -52,9 +52,9 @@ class Add(Instruction):
     place: str = ""
 
     @property
-    def takes_away(self) -> bool:
-        """Nothing: what was there stays."""
-        return False
+    def only_adds(self) -> bool:
+        """It does: what was there stays."""
+        return True
 
     def apply(self, caption: str, pointing: Pointing | None = None) -> str:
         """Return the caption with the new phrase at its place."""
@@ -116,11 +116,6 @@ class Alter(Instruction):
     what: str
     quality: Quality
 
-    @property
-    def takes_away(self) -> bool:
-        """Whether it is anything but louder."""
-        return self.quality.word != "loud"
-
     def apply(self, caption: str, pointing: Pointing | None = None) -> str:
         """Return the caption with the phrase that is named given the quality, and not its opposites."""
         phrases = Phrases.of(caption)
@@ -141,12 +136,12 @@ class Said(Instruction):
     words: str
 
     @property
-    def takes_away(self) -> bool:
-        """Whether what was said does; it can where it cannot be read."""
+    def only_adds(self) -> bool:
+        """Whether what was said does; not where it cannot be read."""
         try:
-            return read_instruction(self.words).takes_away
+            return read_instruction(self.words).only_adds
         except ValueError:
-            return True
+            return False
 
     def apply(self, caption: str, pointing: Pointing | None = None) -> str:
         """Return the caption that follows from the words."""

@@ -8,6 +8,7 @@ from uat_lightning.sampling.editing.inversion import Interpolation, Inversion, R
 from uat_lightning.sampling.editing.sdedit import Inpainting, SDEdit, Variation
 from uat_lightning.sampling.editing.source_conditioned import Instructed, SourceConditioned
 from uat_lightning.sampling.editing.text_flow import Confined, TextFlow
+from uat_lightning.sampling.editing.views import Views
 
 __all__ = [
     "Confined",
@@ -24,4 +25,5 @@ __all__ = [
     "TextFlow",
     "Variation",
     "VelocityDifference",
+    "Views",
 ]

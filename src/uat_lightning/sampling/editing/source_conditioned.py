@@ -6,8 +6,11 @@ from uat_lightning.backbone import Backbone
 from uat_lightning.sampling.dual_guidance import DualGuidance
 from uat_lightning.sampling.editing.sdedit import SDEdit
 from uat_lightning.sampling.editing.text_flow import TextFlow
+from uat_lightning.sampling.editing.views import Views
 from uat_lightning.sampling.guidance import Guidance
 from uat_lightning.sampling.solvers import Velocity
+
+VIEWS = Views(caption=0.5, words=0.25, alone=0.25)
 
 
 class SourceConditioned(SDEdit):
@@ -15,24 +18,29 @@ class SourceConditioned(SDEdit):
 
     The model sees the source's latents at every step, whatever the noise. What the caption names and the source holds
     stays, what it does not name goes, what is new comes. Where an instruction was given, the caption is what follows
-    from it and from the caption that the model writes of the source, and half of each prediction is that under the
-    instruction itself: the caption tells better what stays, the instruction what changes, and where one is mistaken the
-    other holds against it. Where no caption follows, as what is named was not heard, the instruction is followed alone.
+    from it and from the caption that the model writes of the source, and the model looks at the edit from three sides
+    (``Views``): the caption beside the source tells best what stays, the instruction beside the source what changes,
+    and the caption without the source cannot take what is to go for what stays. Where one is mistaken the others hold
+    against it. What only adds follows the instruction alone, as nothing that is heard has to be found; so does that
+    from which no caption follows, as what is named was not heard.
 
-    Evaluations: those of the solver from the strength down, each a batch of one to three conditions, and one more where
-    an instruction was given.
+    Evaluations: those of the solver from the strength down, each a batch of up to four conditions; and as many again
+    where the caption without the source has a share.
 
     Args:
         strength: Noise level to start from, of the model's process, 0 to 1: 0 returns the source, at 1 the source is
             known from beside the noise alone, as in training.
         source_guidance: Guidance on the source, away from none; a scale of 1, which takes no evaluations, where None.
+        views: How much each side counts; ``VIEWS`` where None.
     """
 
     follows_instructions = True
 
-    def __init__(self, strength: float = 1.0, source_guidance: Guidance | None = None) -> None:
+    def __init__(
+        self, strength: float = 1.0, source_guidance: Guidance | None = None, views: Views | None = None
+    ) -> None:
         super().__init__(strength)
-        self.source_guidance = source_guidance or Guidance(1.0)
+        self.source_guidance, self.views = source_guidance or Guidance(1.0), views or VIEWS
 
     def check(self, backbone: Backbone) -> None:
         """See that a model was trained on edits.
@@ -46,7 +54,7 @@ class SourceConditioned(SDEdit):
 
     def velocity(self, flow: TextFlow) -> Velocity:
         """Return what the noise follows: the target's texts, beside the source."""
-        return flow.beside_source(DualGuidance(flow.guidance, self.source_guidance))
+        return flow.beside_source(DualGuidance(flow.guidance, self.source_guidance), self.views)
 
 
 class Instructed(SourceConditioned):
@@ -54,6 +62,13 @@ class Instructed(SourceConditioned):
 
     The model reads the instruction as it is said: no caption of the source is needed, nothing is parsed, and so
     whatever it was trained to change can be asked for. It has to find out by itself which of the sounds is meant.
+
+    Args:
+        strength: Noise level to start from, as of ``SourceConditioned``.
+        source_guidance: Guidance on the source, away from none; a scale of 1, which takes no evaluations, where None.
     """
 
     reads_captions = False
+
+    def __init__(self, strength: float = 1.0, source_guidance: Guidance | None = None) -> None:
+        super().__init__(strength, source_guidance, Views())

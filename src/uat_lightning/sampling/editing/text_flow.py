@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from uat_lightning.sampling.dual_guidance import DualGuidance
+from uat_lightning.sampling.editing.views import Views
 from uat_lightning.sampling.guidance import Guidance
 from uat_lightning.sampling.solvers import Velocity
 
@@ -28,8 +29,12 @@ class TextFlow(ABC):
     def under_target(self, guidance: Guidance) -> Velocity:
         """Return the velocity under the text of what the result is to be."""
 
-    def beside_source(self, guidance: DualGuidance) -> Velocity:
-        """Return the velocity under the target's text, and an instruction's, of a model that sees the source as well.
+    def beside_source(self, guidance: DualGuidance, views: Views) -> Velocity:
+        """Return the velocity under the target's texts of a model that sees the source as well.
+
+        Args:
+            guidance: Guidance on source and text.
+            views: How much each way to know the target counts.
 
         Raises:
             ValueError: If the model sees none, as by default.
@@ -81,9 +86,9 @@ class Confined(TextFlow):
         """Return the velocity under the target's text inside the region."""
         return self._confined(self.flow.under_target(guidance))
 
-    def beside_source(self, guidance: DualGuidance) -> Velocity:
+    def beside_source(self, guidance: DualGuidance, views: Views) -> Velocity:
         """Return the velocity beside the source inside the region."""
-        return self._confined(self.flow.beside_source(guidance))
+        return self._confined(self.flow.beside_source(guidance, views))
 
     def level(self, strength: float) -> float:
         """Return the model's."""
