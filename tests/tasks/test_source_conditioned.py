@@ -8,7 +8,8 @@ from uat_lightning.backbone import DualStreamTransformer, Isolated, SourceLatent
 from uat_lightning.diffusion import VPCosine
 from uat_lightning.sampling import Euler, Guidance, Windows
 from uat_lightning.sampling.editing import Instructed, SDEdit, SourceConditioned, Views
-from uat_lightning.tasks import Caption, Edit, Edited, Parts
+from uat_lightning.tasks import Caption, ChosenEdit, Edit, Edited, Parts, Score
+from uat_lightning.tasks.chosen import STRIDE
 from uat_lightning.tasks.edit import Source
 from uat_lightning.tasks.model_flow import ModelFlow
 from uat_lightning.tasks.region import Spans
@@ -170,6 +171,26 @@ def test_without_any_share_of_the_source_it_is_sdedit(parts: Parts):
     (plain,) = Edit(SDEdit(1.0), Euler(4), Guidance(2.0)).run(parts, sounds(0.8), ["a bell rings"])
     blind = captioned("a bell rings", parts=parts, views=BLIND).audio
     torch.testing.assert_close(blind, plain, rtol=1e-3, atol=1e-3)
+
+
+def test_of_what_was_followed_alone_no_caption_is_judged(parts: Parts):
+    """Its first candidate stays; of the others the likeliest is kept."""
+    edit, sources = Edit(SourceConditioned(views=SEEING), Euler(2), Guidance(2.0)), []
+    for waveform, heard in zip(sounds(0.8, 0.8), ("rain falls", "a bell rings while rain falls"), strict=True):
+        sources.append(Source(waveform, Said("remove the rain"), heard))
+
+    class Rising(Score):
+        """Scores every candidate above those before it."""
+
+        calls = 0.0
+
+        def of_latents(self, parts: Parts, audio: Sequences, text: Sequences, seed: int = 0) -> torch.Tensor:
+            self.calls += 1
+            return torch.full((len(text),), self.calls, dtype=torch.float64)
+
+    untold, told = ChosenEdit(edit, Rising(), candidates=2).edit(parts, sources, seed=3)
+    each = [edit.edit(parts, sources, seed=3 + STRIDE * number) for number in range(2)]
+    assert torch.equal(untold.audio, each[0][0].audio) and torch.equal(told.audio, each[1][1].audio)
 
 
 @pytest.mark.parametrize("negative", [None, "rain falls"])

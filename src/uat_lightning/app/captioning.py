@@ -30,8 +30,8 @@ from uat_lightning.tasks import (
     Parts,
     PointwiseInformation,
 )
+from uat_lightning.tasks.chosen import CANDIDATES
 
-CANDIDATES = 8  # where nobody says
 Writer = Callable[[Parts, Sequence[Tensor], int, int], list[str]]
 CHOICES: dict[str, Callable[[], Choice]] = {
     "both": lambda: MostLikely(BothDirections()),

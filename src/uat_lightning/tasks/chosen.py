@@ -16,6 +16,7 @@ from uat_lightning.tasks.generate import Generate
 from uat_lightning.tasks.score import BothDirections, Score
 from uat_lightning.types import Sequences
 
+CANDIDATES = 8  # where nobody says
 STRIDE = 1_000_003  # between the seeds of a row's candidates; rows themselves are 1 apart
 
 
@@ -38,7 +39,7 @@ class ChosenCaption(Caption):
         sampler: TextSampler | None = None,
         guidance: Guidance | None = None,
         choice: Choice | None = None,
-        candidates: int = 8,
+        candidates: int = CANDIDATES,
         likeliest: Caption | None = None,
     ) -> None:
         super().__init__(sampler, guidance)
@@ -62,7 +63,9 @@ class ChosenGenerate:
         candidates: Waveforms to choose from.
     """
 
-    def __init__(self, generate: Generate | None = None, score: Score | None = None, candidates: int = 8) -> None:
+    def __init__(
+        self, generate: Generate | None = None, score: Score | None = None, candidates: int = CANDIDATES
+    ) -> None:
         self.generate, self.score = generate or Generate(), score or Score()
         self.candidates = _checked(candidates)
 
@@ -101,7 +104,7 @@ class ChosenEdit:
         candidates: Results to choose from.
     """
 
-    def __init__(self, edit: Edit | None = None, score: Score | None = None, candidates: int = 8) -> None:
+    def __init__(self, edit: Edit | None = None, score: Score | None = None, candidates: int = CANDIDATES) -> None:
         self.task, self.score, self.candidates = edit or Edit(), score or Score(), _checked(candidates)
 
     def edit(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[Edited]:
