@@ -56,6 +56,10 @@ class Sequences:
         """Return a copy in page-locked memory."""
         return Sequences(self.values.pin_memory(), self.lengths.pin_memory())
 
+    def trimmed(self) -> Sequences:
+        """Return the rows without padding that none of them needs."""
+        return Sequences(self.values[:, : int(self.lengths.max())], self.lengths)
+
     def take(self, rows: Tensor | slice) -> Sequences:
         """Return some rows, padded as they are."""
         return Sequences(self.values[rows], self.lengths[rows])

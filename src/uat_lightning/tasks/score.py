@@ -140,7 +140,7 @@ class AudioLikelihood(Score):
 
     def score(self, parts: Parts, audio: Sequences, text: Sequences, seed: int) -> Tensor:
         """Return the log-likelihood of the audio but for a constant, float64 (pairs,)."""
-        given = parts.backbone.given_text(text, torch.zeros(len(text), device=parts.device))
+        audio, given = audio.trimmed(), parts.backbone.given_text(text, torch.zeros(len(text), device=parts.device))
         sources, error = _equal_generators(seed, len(text)), torch.zeros(len(text), device=parts.device)
         for look in range(self.strata):
             noise = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)

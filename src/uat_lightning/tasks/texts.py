@@ -109,8 +109,7 @@ class Texts:
         return [self.parts.tokenizer.shortened(text) for text in written]
 
     def _audio(self, some: range) -> Sequences:
-        own = self.audio.take(slice(some.start, some.stop))
-        return Sequences(own.values[:, : int(own.lengths.max())], own.lengths)
+        return self.audio.take(slice(some.start, some.stop)).trimmed()
 
     def _runs(self, places: Sequence[int]) -> list[range]:
         """Return the longest runs of neighbours whose numbers are consecutive: what can be written at once."""
