@@ -20,7 +20,7 @@ from uat_lightning.tasks import (
     Score,
     WordOverlap,
 )
-from uat_lightning.tasks.chosen import STRIDE
+from uat_lightning.tasks.choice import STRIDE
 from uat_lightning.types import Sequences
 
 

@@ -9,7 +9,7 @@ from uat_lightning.diffusion import VPCosine
 from uat_lightning.sampling import Euler, Guidance, Windows
 from uat_lightning.sampling.editing import Instructed, SDEdit, SourceConditioned, Views
 from uat_lightning.tasks import Caption, ChosenEdit, Edit, Edited, Parts, Score
-from uat_lightning.tasks.chosen import STRIDE
+from uat_lightning.tasks.choice import STRIDE
 from uat_lightning.tasks.edit import Source
 from uat_lightning.tasks.model_flow import ModelFlow
 from uat_lightning.tasks.region import Spans

@@ -30,7 +30,7 @@ from uat_lightning.tasks import (
     Parts,
     PointwiseInformation,
 )
-from uat_lightning.tasks.chosen import CANDIDATES
+from uat_lightning.tasks.choice import CANDIDATES
 
 Writer = Callable[[Parts, Sequence[Tensor], int, int], list[str]]
 CHOICES: dict[str, Callable[[], Choice]] = {

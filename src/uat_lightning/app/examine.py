@@ -18,7 +18,7 @@ from uat_lightning.app.tagger import TaggerRecipe, trained_tagger
 from uat_lightning.app.unseen import unseen_clips, unseen_edits
 from uat_lightning.data.soundscapes import Soundscapes
 from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
-from uat_lightning.tasks.chosen import CANDIDATES
+from uat_lightning.tasks.choice import CANDIDATES
 
 LOWEST_RATE = 16_000  # Hz, below which Soundscapes cannot be rendered
 

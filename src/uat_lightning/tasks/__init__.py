@@ -1,9 +1,9 @@
 """What people ask for: generate, edit, caption, fill in, score."""
 
 from uat_lightning.tasks.base import Parts
-from uat_lightning.tasks.caption import Caption
+from uat_lightning.tasks.caption import Caption, ChosenCaption
 from uat_lightning.tasks.choice import Choice, MinimumBayesRisk, MostLikely, Utility, WordOverlap
-from uat_lightning.tasks.chosen import ChosenCaption, ChosenEdit, ChosenGenerate
+from uat_lightning.tasks.chosen import ChosenEdit, ChosenGenerate
 from uat_lightning.tasks.edit import Edit, Edited, Source
 from uat_lightning.tasks.generate import Generate
 from uat_lightning.tasks.imagine import Imagine

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from uat_lightning.sampling import Guidance, PresencePenalty, Symbols, TextSampler
 from uat_lightning.tasks.base import Parts, gaussian, generators
+from uat_lightning.tasks.choice import CANDIDATES, STRIDE, Choice, MostLikely, checked_candidates
+from uat_lightning.tasks.score import BothDirections
 from uat_lightning.types import Sequences
 
 
@@ -48,11 +50,52 @@ class Caption:
         Raises:
             ValueError: If the sampler cannot write with the model.
         """
+        return self._written(parts, audio, generators(seed, len(audio), first))
+
+    def _written(self, parts: Parts, audio: Sequences, sources: Sequence[Generator]) -> list[str]:
+        """Return one caption per row of latents, each from a source of randomness of its own."""
         sampler = self.sampler or PresencePenalty(parts.writing.sampler(self.temperature))
         guidance, mask = self.guidance or parts.writing.guidance(), parts.tokenizer.mask_id
         parts.writing.check(sampler)
-        sources = generators(seed, len(audio), first)
         null = gaussian(audio.lengths.tolist(), parts.codec.latent_width, sources, parts.device)
         logits = parts.writing.guided(parts.backbone, audio, null, mask, guidance)
         canvas = parts.masked_canvas(len(audio)).values
         return parts.tokenizer.decode(sampler.sample(logits, canvas, Symbols.of(parts.tokenizer), sources))
+
+
+class ChosenCaption(Caption):
+    """Writes several captions of each audio and keeps the best: the likeliest, and others that are drawn.
+
+    Args:
+        sampler: Draws captions, others for other seeds; that of ``Caption`` at temperature 1 where None.
+        guidance: Classifier-free guidance on the audio; that of ``Caption`` where None.
+        choice: How to choose; what both directions of the model agree on where None, see ``BothDirections``. A model
+            that was never trained to generate needs another.
+        candidates: Captions to choose from.
+        likeliest: Writes the first; as ``Caption`` does under the same guidance where None.
+    """
+
+    temperature = 1.0
+
+    def __init__(
+        self,
+        sampler: TextSampler | None = None,
+        guidance: Guidance | None = None,
+        choice: Choice | None = None,
+        candidates: int = CANDIDATES,
+        likeliest: Caption | None = None,
+    ) -> None:
+        super().__init__(sampler, guidance)
+        self.choice, self.candidates = choice or MostLikely(BothDirections()), checked_candidates(candidates)
+        self.likeliest = likeliest or Caption(guidance=guidance)
+
+    def write(self, parts: Parts, audio: Sequences, seed: int = 0, first: int = 0) -> list[str]:
+        """Return the chosen caption of each row of latents; all that are drawn are written at once."""
+        texts, rows = self.likeliest.write(parts, audio, seed, first), len(audio)
+        seeds = [seed + STRIDE * number for number in range(1, self.candidates)]
+        if seeds:
+            sources = [source for one in seeds for source in generators(one, rows, first)]
+            texts = [*texts, *self._written(parts, audio.repeat(len(seeds)), sources)]
+        candidates = [texts[row::rows] for row in range(rows)]
+        chosen = self.choice.choose(parts, audio, candidates, seed)
+        return [several[best] for several, best in zip(candidates, chosen, strict=True)]

@@ -14,6 +14,20 @@ from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.score import PerToken, Score
 from uat_lightning.types import Sequences
 
+CANDIDATES = 8  # where nobody says
+STRIDE = 1_000_003  # between the seeds of a row's candidates; rows themselves are 1 apart
+
+
+def checked_candidates(candidates: int) -> int:
+    """Return a number of candidates.
+
+    Raises:
+        ValueError: If it is below 1.
+    """
+    if candidates < 1:
+        raise ValueError(f"candidates must be at least 1, got {candidates}")
+    return candidates
+
 
 class Choice(ABC):
     """Chooses among candidate captions."""

@@ -7,51 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from uat_lightning.sampling import Guidance, TextSampler
 from uat_lightning.tasks.base import Parts
-from uat_lightning.tasks.caption import Caption
-from uat_lightning.tasks.choice import Choice, MostLikely
+from uat_lightning.tasks.choice import CANDIDATES, STRIDE, checked_candidates
 from uat_lightning.tasks.edit import Edit, Edited, Source
 from uat_lightning.tasks.generate import Generate
-from uat_lightning.tasks.score import BothDirections, Score
-from uat_lightning.types import Sequences
-
-CANDIDATES = 8  # where nobody says
-STRIDE = 1_000_003  # between the seeds of a row's candidates; rows themselves are 1 apart
-
-
-class ChosenCaption(Caption):
-    """Writes several captions of each audio and keeps the best: the likeliest, and others that are drawn.
-
-    Args:
-        sampler: Draws captions, others for other seeds; that of ``Caption`` at temperature 1 where None.
-        guidance: Classifier-free guidance on the audio; that of ``Caption`` where None.
-        choice: How to choose; what both directions of the model agree on where None, see ``BothDirections``. A model
-            that was never trained to generate needs another.
-        candidates: Captions to choose from.
-        likeliest: Writes the first; as ``Caption`` does under the same guidance where None.
-    """
-
-    temperature = 1.0
-
-    def __init__(
-        self,
-        sampler: TextSampler | None = None,
-        guidance: Guidance | None = None,
-        choice: Choice | None = None,
-        candidates: int = CANDIDATES,
-        likeliest: Caption | None = None,
-    ) -> None:
-        super().__init__(sampler, guidance)
-        self.choice, self.candidates = choice or MostLikely(BothDirections()), _checked(candidates)
-        self.likeliest = likeliest or Caption(guidance=guidance)
-
-    def write(self, parts: Parts, audio: Sequences, seed: int = 0, first: int = 0) -> list[str]:
-        """Return the chosen caption of each row of latents."""
-        seeds = [seed + STRIDE * number for number in range(1, self.candidates)]
-        drawn = [super(ChosenCaption, self).write(parts, audio, one, first) for one in seeds]
-        rows = list(zip(self.likeliest.write(parts, audio, seed, first), *drawn, strict=True))
-        return [row[n] for row, n in zip(rows, self.choice.choose(parts, audio, rows, seed), strict=True)]
+from uat_lightning.tasks.score import Score
 
 
 class ChosenGenerate:
@@ -67,7 +27,7 @@ class ChosenGenerate:
         self, generate: Generate | None = None, score: Score | None = None, candidates: int = CANDIDATES
     ) -> None:
         self.generate, self.score = generate or Generate(), score or Score()
-        self.candidates = _checked(candidates)
+        self.candidates = checked_candidates(candidates)
 
     def run(
         self, parts: Parts, captions: Sequence[str], seconds: Sequence[float], seed: int = 0, first: int = 0
@@ -105,7 +65,7 @@ class ChosenEdit:
     """
 
     def __init__(self, edit: Edit | None = None, score: Score | None = None, candidates: int = CANDIDATES) -> None:
-        self.task, self.score, self.candidates = edit or Edit(), score or Score(), _checked(candidates)
+        self.task, self.score, self.candidates = edit or Edit(), score or Score(), checked_candidates(candidates)
 
     def edit(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[Edited]:
         """Return the chosen edit of each source; the first candidate is that of ``Edit``."""
@@ -137,9 +97,3 @@ class ChosenEdit:
         said = parts.tokenizer.encode([text for texts in captions for text in texts]).to(parts.device)
         scores = self.score.of_latents(parts, windows.cut(audio.values), said, seed)
         return torch.stack([row.mean() for row in torch.split(scores, [len(texts) for texts in captions])])
-
-
-def _checked(candidates: int) -> int:
-    if candidates < 1:
-        raise ValueError(f"candidates must be at least 1, got {candidates}")
-    return candidates

@@ -13,7 +13,7 @@ from uat_lightning.sampling import Euler, Guidance, RescaledGuidance, Solver, Wi
 from uat_lightning.sampling.editing import EditingMethod, FlowEdit, VelocityDifference
 from uat_lightning.sampling.solvers import Noise
 from uat_lightning.tasks.base import Parts, gaussian, generators
-from uat_lightning.tasks.caption import Caption
+from uat_lightning.tasks.caption import Caption, ChosenCaption
 from uat_lightning.tasks.generate import check_negative
 from uat_lightning.tasks.model_flow import ModelFlow
 from uat_lightning.tasks.region import Region, SoftMask, pasted
@@ -82,7 +82,7 @@ class Edit:
         solver: Integrates the velocity; 50 Euler steps from pure noise where None.
         guidance: Classifier-free guidance on the target; of scale 4, most of its level taken back, where None.
         negative: A caption of what guidance is to lead away from; away from no caption where None.
-        caption: Writes what is heard where a method asks for it and nobody says; as ``Caption()`` where None.
+        caption: Writes what is heard where a method asks for it and nobody says; the best of several where None.
         window: Seconds that the model looks at at once; longer audio is edited in overlapping windows, with one noise.
             All at once where None.
         finder: Finds the region where none is given; it is everything where None.
@@ -105,7 +105,7 @@ class Edit:
             raise ValueError(f"window must be above 0 seconds, got {window}")
         self.method, self.solver, self.negative = method or FlowEdit(), solver or Euler(50), negative
         self.guidance = guidance or RescaledGuidance(4.0, rescale=0.9)
-        self.caption = caption or Caption()
+        self.caption = caption or ChosenCaption()
         self.window, self.finder, self.rendering = window, finder, rendering or ChangedBins()
 
     def run(
