@@ -78,7 +78,7 @@ def in_two_rounds(strength: float) -> Inpainting:
     return Inpainting(strength, rounds=2)
 
 
-PLAIN, FOUND = Decoded(), VelocityDifference()
+PLAIN, FOUND, SEEING = Decoded(), VelocityDifference(), SourceConditioned.usual_guidance
 BASELINE = Entry("SDEdit, plain", SDEdit, (0.5, 0.7, 0.8, 0.9, 1.0), 0.8, rendering=PLAIN)
 DEFAULT = Entry("FlowEdit", twice, (0.7, 0.85, 1.0), 1.0)
 WRITTEN = Entry("FlowEdit, source written", twice, (1.0,), 1.0, asks=prompted)
@@ -95,8 +95,8 @@ ENTRIES = (
     Entry("SDEdit, region found", SDEdit, (0.9,), 0.9, finder=FOUND),
     Entry("Inpainting, region found", in_two_rounds, (1.0,), 1.0, finder=FOUND),
     Entry("Inversion", Inversion, (0.8, 1.0), 1.0),
-    Entry("SourceConditioned", SourceConditioned, (1.0,), 1.0, trained=True),
-    Entry("SourceConditioned, by instruction", SourceConditioned, (1.0,), 1.0, asks=instructed, trained=True),
+    Entry("SourceConditioned", SourceConditioned, (1.0,), 1.0, SEEING, trained=True),
+    Entry("SourceConditioned, by instruction", SourceConditioned, (1.0,), 1.0, SEEING, asks=instructed, trained=True),
     Entry("Instructed, by instruction", Instructed, (1.0,), 1.0, asks=instructed, trained=True),
 )
 

@@ -107,6 +107,16 @@ def test_outside_of_a_region_a_file_stays_to_the_last_bit(place: Path):
     assert not same.all()
 
 
+def test_guidance_is_the_methods_usual_one_unless_it_is_given(place: Path):
+    for name, options, wanted in (
+        ("b", ["--method=SDEdit", "--target=rain falls"], 4.0),
+        ("c", ["--method=SourceConditioned", "--instruction=add rain"], 5.0),
+        ("d", ["--method=SourceConditioned", "--instruction=add rain", "--guidance=1.5"], 1.5),
+    ):
+        edit("a.wav", *options, f"--out={name}.wav")
+        assert record(f"{name}.json")["settings"]["guidance"] == wanted
+
+
 @pytest.mark.parametrize("method", ["SourceConditioned", "Instructed"])
 def test_equal_channels_stay_equal(place: Path, method: str):
     """Channels are edited one by one, in the same words."""

@@ -22,7 +22,7 @@ def edit(
     end: float | None = None,
     seed: int = 0,
     steps: int = 50,
-    guidance: float = 4.0,
+    guidance: float | None = None,
     guidance_rescale: float = 0.9,
     source_guidance: float | None = None,
     negative: str | None = None,
@@ -61,7 +61,8 @@ def edit(
         end: Where to stop in each file, in seconds; its end where not given.
         seed: Seed of the first result; result i has seed + i.
         steps: Steps from pure noise to clean; an edit takes its share of them.
-        guidance: How strictly the target is followed; 1 is as trained, 4 exaggerates.
+        guidance: How strictly the target is followed; 1 is as trained, 4 exaggerates. Where not given 4, and 5 for
+            SourceConditioned.
         guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it).
         source_guidance: How strictly the source is followed, 1 as trained, or by FlowEdit its text.
         negative: Caption of what is not to be heard; guidance leads away from it.
@@ -86,6 +87,7 @@ def edit(
 
     check_numbers(seed, window=window)
     chosen = chosen_method(method, strength, source_guidance)
+    guidance = chosen.usual_guidance if guidance is None else guidance
     way, guided = chosen_solver(solver, steps, schedule), chosen_guidance(guidance, guidance_rescale)
     asked = {"target": target, "instruction": instruction, "source": source, "region": region}
     jobs = jobs_of(files, out, manifest, {**asked, "part": Part(start, end)})

@@ -30,7 +30,7 @@ class Settings:
     Args:
         seed: Seed of the first row of every list; row i has seed + i.
         steps: Euler steps of generation and editing.
-        guidance: Scale of classifier-free guidance.
+        guidance: Scale of classifier-free guidance; by instruction it is the method's usual one.
         guidance_rescale: Share of its level that is taken back, 0 to 1.
         strength: Noise level from which edits start, 0 to 1.
         curve: Other noise levels, tried on a quarter of the edits.
@@ -185,7 +185,8 @@ class Examination:
 
     def _instructed(self, edits: Sequence[UnseenEdit], method: EditingMethod) -> list[Tensor]:
         settings, label = self.settings, f"Editing by instruction, {type(method).__name__}"
-        task = Edit(method, Euler(settings.steps), settings.way)
+        guidance = RescaledGuidance(method.usual_guidance, rescale=settings.guidance_rescale)
+        task = Edit(method, Euler(settings.steps), guidance)
         return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label, editing.instructed)
 
     def _edit_scores(self, edits: Sequence[UnseenEdit], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:

@@ -80,7 +80,8 @@ class Edit:
     Args:
         method: How; ``FlowEdit()`` where None.
         solver: Integrates the velocity; 50 Euler steps from pure noise where None.
-        guidance: Classifier-free guidance on the target; of scale 4, most of its level taken back, where None.
+        guidance: Classifier-free guidance on the target; where None of the method's usual scale, most of its level
+            taken back.
         negative: A caption of what guidance is to lead away from; away from no caption where None.
         caption: Writes what is heard where a method asks for it and nobody says; the best of several where None.
         window: Seconds that the model looks at at once; longer audio is edited in overlapping windows, with one noise.
@@ -104,7 +105,7 @@ class Edit:
         if window is not None and not window > 0:
             raise ValueError(f"window must be above 0 seconds, got {window}")
         self.method, self.solver, self.negative = method or FlowEdit(), solver or Euler(50), negative
-        self.guidance = guidance or RescaledGuidance(4.0, rescale=0.9)
+        self.guidance = guidance or RescaledGuidance(self.method.usual_guidance, rescale=0.9)
         self.caption = caption or ChosenCaption()
         self.window, self.finder, self.rendering = window, finder, rendering or ChangedBins()
 

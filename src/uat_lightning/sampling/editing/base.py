@@ -22,10 +22,12 @@ class EditingMethod(ABC):
     Attributes:
         reads_captions: Whether it wants a caption of the target; where an instruction is given, the one that follows.
         follows_instructions: Whether it reads instructions as they are said, in the place of captions or beside them.
+        usual_guidance: Scale of the guidance on the target where nobody names one.
     """
 
     reads_captions: bool = True
     follows_instructions: bool = False
+    usual_guidance: float = 4.0
 
     def check(self, backbone: Backbone) -> None:  # noqa: B027 (most methods need nothing)
         """See that a model can be edited with; every one can by default.

@@ -35,6 +35,7 @@ class SourceConditioned(SDEdit):
     """
 
     follows_instructions = True
+    usual_guidance = 5.0  # three sides that differ have a mean that says less
 
     def __init__(
         self, strength: float = 1.0, source_guidance: Guidance | None = None, views: Views | None = None
@@ -69,6 +70,7 @@ class Instructed(SourceConditioned):
     """
 
     reads_captions = False
+    usual_guidance = 4.0
 
     def __init__(self, strength: float = 1.0, source_guidance: Guidance | None = None) -> None:
         super().__init__(strength, source_guidance, Views())
