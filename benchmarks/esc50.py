@@ -197,7 +197,7 @@ def markdown(result: Mapping[str, Any]) -> str:
             "# ESC-50: captions of fold 5 after training on folds 1 to 4",
             "",
             f"{result['accuracy']:.1%} of {result['clips']} captions name the category (chance {result['chance']:.0%}; "
-            f"{result['name_no_category']} captions name none), the best of eight each; "
+            f"{result['name_no_category']} captions name none), the best of sixteen each; "
             f"{result['accuracy_of_single_candidates']:.1%} where one is written, as for the curve. "
             f"{result['date']}, {result['machine']}, {result['cpu_minutes_of_fit']} CPU minutes.",
             "Held-out clips had no part in training, in fitting codec or tokenizer, or in choosing the model.\n",

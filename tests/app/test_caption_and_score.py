@@ -58,11 +58,11 @@ def test_the_best_of_several_is_written(place: Path, capsys: pytest.CaptureFixtu
 def test_several_are_written_where_nobody_says_how_many(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = told(capsys, "caption", "a.wav", "--steps=2", "--out=said.jsonl")
     settings = json.loads(Path("said.json").read_text())["settings"]
-    assert (settings["candidates"], settings["choose"]) == (8, "both")
-    assert said == told(capsys, "caption", "a.wav", "--steps=2", "--candidates=8", "--choose=both")
+    assert (settings["candidates"], settings["choose"]) == (16, "both")
+    assert said == told(capsys, "caption", "a.wav", "--steps=2", "--candidates=16", "--choose=both")
     assert [
         how_many(None, heat, given) for heat, given in ((None, None), (0.7, None), (0.0, None), (None, "a ___"))
-    ] == [*(8, 8, 1, 1)]
+    ] == [16, 16, 1, 1]
 
 
 def test_given_words_are_completed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ def caption(
         presence_penalty: How much less likely words are that stand in the caption already, in nats; it counts for no
             word of a given text.
         candidates: Captions to choose the best from, the likeliest and others that are drawn; 1 is fastest. Where not
-            given 8, and 1 of a given text or at temperature 0.
+            given 16, and 1 of a given text or at temperature 0.
         choose: The best by both directions, being likely for the audio, and the audio for them as the model generates;
             by bayes, agreeing most with the others; by likelihood in the model's own opinion; or by information, where
             captions that are common whatever is heard count less. A model that was never trained to generate cannot

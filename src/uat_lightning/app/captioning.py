@@ -30,7 +30,7 @@ from uat_lightning.tasks import (
     Parts,
     PointwiseInformation,
 )
-from uat_lightning.tasks.choice import CANDIDATES
+from uat_lightning.tasks.caption import CAPTIONS
 
 Writer = Callable[[Parts, Sequence[Tensor], int, int], list[str]]
 CHOICES: dict[str, Callable[[], Choice]] = {
@@ -121,7 +121,7 @@ def how_many(candidates: int | None, temperature: float | None, given: str | Non
         ValueError: If the number is not above 0, they would all be the same, or are asked for a given text too.
     """
     if candidates is None:
-        return 1 if given is not None or temperature == 0 else CANDIDATES
+        return 1 if given is not None or temperature == 0 else CAPTIONS
     if candidates < 1:
         raise ValueError(f"candidates must be at least 1, got {candidates}")
     if candidates > 1 and temperature == 0:

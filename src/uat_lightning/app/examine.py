@@ -18,7 +18,7 @@ from uat_lightning.app.tagger import TaggerRecipe, trained_tagger
 from uat_lightning.app.unseen import unseen_clips, unseen_edits
 from uat_lightning.data.soundscapes import Soundscapes
 from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
-from uat_lightning.tasks.choice import CANDIDATES
+from uat_lightning.tasks.caption import CAPTIONS
 
 LOWEST_RATE = 16_000  # Hz, below which Soundscapes cannot be rendered
 
@@ -70,7 +70,7 @@ def _protocol(model: OpenModel, settings: Settings, clips: range, results: Resul
         "edits": len(results.edits),
         "left_out_for_long_captions": {name: len(clips) - len(found) for name, found in kept.items()},
         "prompt": "first reference caption that fits the canvas, at the clip's true duration",
-        "captions": f"best of {CANDIDATES} by log p(text | audio) + log p(audio | text); single_candidate is the first",
+        "captions": f"best of {CAPTIONS} by log p(text | audio) + log p(audio | text); single_candidate is the first",
         "order": "by duration, then index; row i draws from seed + i",
         **asdict(settings),
         "model": model.identity,

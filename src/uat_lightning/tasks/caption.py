@@ -9,9 +9,11 @@ from torch import Generator, Tensor
 
 from uat_lightning.sampling import Guidance, PresencePenalty, Symbols, TextSampler
 from uat_lightning.tasks.base import Parts, gaussian, generators
-from uat_lightning.tasks.choice import CANDIDATES, STRIDE, Choice, MostLikely, checked_candidates
+from uat_lightning.tasks.choice import STRIDE, Choice, MostLikely, checked_candidates
 from uat_lightning.tasks.score import BothDirections
 from uat_lightning.types import Sequences
+
+CAPTIONS = 16  # to choose from where nobody says; they cost less than sounds
 
 
 class Caption:
@@ -82,7 +84,7 @@ class ChosenCaption(Caption):
         sampler: TextSampler | None = None,
         guidance: Guidance | None = None,
         choice: Choice | None = None,
-        candidates: int = CANDIDATES,
+        candidates: int = CAPTIONS,
         likeliest: Caption | None = None,
     ) -> None:
         super().__init__(sampler, guidance)

@@ -14,7 +14,7 @@ from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.score import PerToken, Score
 from uat_lightning.types import Sequences
 
-CANDIDATES = 8  # where nobody says
+CANDIDATES = 8  # sounds to choose from where nobody says
 STRIDE = 1_000_003  # between the seeds of a row's candidates; rows themselves are 1 apart
 
 

@@ -163,7 +163,7 @@ class BothDirections(Score):
         audio_weight: How much the second summand counts.
     """
 
-    def __init__(self, strata: int = 16, batch_size: int = 32, audio_weight: float = 1.0) -> None:
+    def __init__(self, strata: int = 8, batch_size: int = 32, audio_weight: float = 1.0) -> None:
         super().__init__(strata, batch_size)
         if audio_weight < 0:
             raise ValueError(f"audio_weight must be at least 0, got {audio_weight}")
