@@ -10,7 +10,7 @@ from torch import Tensor
 
 from uat_lightning.sampling import Euler, Guidance
 from uat_lightning.sampling.editing import FlowEdit, SDEdit
-from uat_lightning.tasks import ChangedBins, Decoded, Edit, Parts, Source, Spans
+from uat_lightning.tasks import Change, ChangedBins, Decoded, Edit, Parts, Source, Spans
 from uat_lightning.text import Said
 from uat_lightning.types import Sequences
 
@@ -75,9 +75,9 @@ def test_what_only_adds_leaves_what_became_quieter(only_adds: bool, wanted: list
 class Told(Decoded):
     """Remembers what it was told of the sources."""
 
-    def render(self, parts, sources, before, after, only_adds):
-        self.only_adds = list(only_adds)
-        return super().render(parts, sources, before, after, only_adds)
+    def render(self, parts, change):
+        self.only_adds = list(change.only_adds)
+        return super().render(parts, change)
 
 
 def test_renderings_are_told_what_only_adds(tiny_parts: Parts, waveforms: list[Tensor]):
@@ -93,7 +93,7 @@ def test_renderings_are_told_what_only_adds(tiny_parts: Parts, waveforms: list[T
 def test_decoded_latents_are_what_the_codec_makes_of_them(tiny_parts: Parts, waveforms: list[Tensor]):
     before = tiny_parts.listen(waveforms)
     after = Sequences(before.values + 0.3, before.lengths)
-    made = Decoded().render(tiny_parts, waveforms, before, after, [False, False])
+    made = Decoded().render(tiny_parts, Change(waveforms, before, after, [False, False]))
     for one, other in zip(made, tiny_parts.sound(after, [w.shape[1] for w in waveforms]), strict=True):
         assert torch.equal(one, other)
 
@@ -101,11 +101,11 @@ def test_decoded_latents_are_what_the_codec_makes_of_them(tiny_parts: Parts, wav
 def test_rows_of_other_lengths_are_rendered_as_alone(tiny_parts: Parts, waveforms: list[Tensor]):
     before = tiny_parts.listen(waveforms)
     after = Sequences(before.values * 0.5, before.lengths)
-    together = ChangedBins().render(tiny_parts, waveforms, before, after, [False, False])
+    together = ChangedBins().render(tiny_parts, Change(waveforms, before, after, [False, False]))
     for row, waveform in enumerate(waveforms):
         own, length = before.take(slice(row, row + 1)), int(before.lengths[row])
         alone = [Sequences(some.values[row : row + 1, :length], own.lengths) for some in (before, after)]
-        made = ChangedBins().render(tiny_parts, [waveform], *alone, [False])[0]
+        made = ChangedBins().render(tiny_parts, Change([waveform], *alone, [False]))[0]
         assert made.shape == waveform.shape
         torch.testing.assert_close(together[row], made, rtol=0, atol=1e-4)
 

@@ -9,13 +9,14 @@ from uat_lightning.tasks.generate import Generate
 from uat_lightning.tasks.imagine import Imagine
 from uat_lightning.tasks.infill import Infill
 from uat_lightning.tasks.region import Region, SoftMask, Spans
-from uat_lightning.tasks.rendering import ChangedBins, Decoded, Rendering
+from uat_lightning.tasks.rendering import Change, ChangedBins, Decoded, Rendering
 from uat_lightning.tasks.score import AudioLikelihood, BothDirections, PerToken, PointwiseInformation, Score
 
 __all__ = [
     "AudioLikelihood",
     "BothDirections",
     "Caption",
+    "Change",
     "ChangedBins",
     "Choice",
     "ChosenCaption",

@@ -17,7 +17,7 @@ from uat_lightning.tasks.caption import Caption, ChosenCaption
 from uat_lightning.tasks.generate import check_negative
 from uat_lightning.tasks.model_flow import ModelFlow
 from uat_lightning.tasks.region import Region, SoftMask, pasted
-from uat_lightning.tasks.rendering import ChangedBins, Rendering
+from uat_lightning.tasks.rendering import Change, ChangedBins, Rendering
 from uat_lightning.tasks.texts import SaidTexts, Texts, ToldTexts
 from uat_lightning.text import Instruction
 from uat_lightning.types import Sequences
@@ -150,7 +150,7 @@ class Edit:
         edited = self.method.run(audio.values, flow, self.solver, noise, mask)
         after = Sequences(edited, audio.lengths)
         own, only_adds = [source.audio for source in sources], [source.only_adds for source in sources]
-        made = self.rendering.render(parts, own, audio, after, only_adds)
+        made = self.rendering.render(parts, Change(own, audio, after, only_adds))
         return [
             _result(parts, source, whole, flow, row, region, seed + first + row)
             for row, (source, whole, region) in enumerate(zip(sources, made, regions, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,42 +17,47 @@ HOP = 0.016  # seconds; windows are four times as long
 REACH = (2, 1)  # bins and frames on either side over which power is averaged
 
 
+@dataclass(frozen=True)
+class Change:
+    """What an edit did to some audio.
+
+    Args:
+        sources: The audio that was edited, (channels, samples) each.
+        before: Its latents.
+        after: The edited latents.
+        only_adds: Whether what was asked for leaves all of a source as it is, and adds to it.
+    """
+
+    sources: Sequence[Tensor]
+    before: Sequences
+    after: Sequences
+    only_adds: Sequence[bool]
+
+    @property
+    def samples(self) -> list[int]:
+        """How long each source is."""
+        return [source.shape[1] for source in self.sources]
+
+
 class Rendering(ABC):
     """Makes sound of what an edit did to latents."""
 
     @abstractmethod
-    def render(
-        self,
-        parts: Parts,
-        sources: Sequence[Tensor],
-        before: Sequences,
-        after: Sequences,
-        only_adds: Sequence[bool],
-    ) -> list[Tensor]:
+    def render(self, parts: Parts, change: Change) -> list[Tensor]:
         """Return one waveform (channels, samples) per source, as long as it, on the CPU.
 
         Args:
             parts: The trained model.
-            sources: The audio that was edited, (channels, samples) each.
-            before: Its latents.
-            after: The edited latents.
-            only_adds: Whether what was asked for leaves all of the source as it is, and adds to it.
+            change: What the edit did.
         """
 
 
 class Decoded(Rendering):
     """What the codec makes of the edited latents, and what it loses on the way lost."""
 
-    def render(
-        self,
-        parts: Parts,
-        sources: Sequence[Tensor],
-        before: Sequences,
-        after: Sequences,
-        only_adds: Sequence[bool],
-    ) -> list[Tensor]:
+    def render(self, parts: Parts, change: Change) -> list[Tensor]:
         """Return the decoded latents; the sources' own samples do not matter."""
-        return parts.sound(after, [source.shape[1] for source in sources])
+        return parts.sound(change.after, change.samples)
 
 
 class ChangedBins(Rendering):
@@ -76,17 +82,10 @@ class ChangedBins(Rendering):
             raise ValueError(f"0 <= low < high and floor < 0: got {low}, {high} and {floor} dB")
         self.low, self.high, self.floor = low, high, floor
 
-    def render(
-        self,
-        parts: Parts,
-        sources: Sequence[Tensor],
-        before: Sequences,
-        after: Sequences,
-        only_adds: Sequence[bool],
-    ) -> list[Tensor]:
+    def render(self, parts: Parts, change: Change) -> list[Tensor]:
         """Return the sources with the changed bins of the edits."""
-        counts = [source.shape[1] for source in sources]
-        each = zip(sources, parts.sound(before, counts), parts.sound(after, counts), only_adds, strict=True)
+        before, after = (parts.sound(latents, change.samples) for latents in (change.before, change.after))
+        each = zip(change.sources, before, after, change.only_adds, strict=True)
         rate = parts.codec.sample_rate
         return [self.mixed(source.cpu(), old, new, rate, adds) for source, old, new, adds in each]
 

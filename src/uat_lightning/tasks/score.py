@@ -153,9 +153,8 @@ class AudioLikelihood(Score):
 class BothDirections(Score):
     """Scores pairs by log p(text | audio) + log p(audio | text): what captions and what generates have to agree.
 
-    A caption that leaves out a sound may be a likely caption, but no such audio comes of it; where two sounds never met
-    in training, one is unlikely to be told beside the other, but no less likely to be generated beside it. The second
-    summand is that of ``AudioLikelihood``, so that texts of one audio compare.
+    A caption that leaves out a sound may be a likely caption, but such audio does not come of it. The second summand is
+    that of ``AudioLikelihood``, so that texts of one audio compare.
 
     Args:
         strata: Looks at each pair in either direction; more are more exact.
