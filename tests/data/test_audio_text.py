@@ -14,7 +14,7 @@ from uat_lightning.backbone import DualStreamTransformer
 from uat_lightning.codec import MelCodec
 from uat_lightning.data.audio_text import Share
 from uat_lightning.data.batches import PlannedBatches, WholeSplit
-from uat_lightning.data.encode import encode, read
+from uat_lightning.data.encode import as_it_is, encode, read
 from uat_lightning.data.mixture import Pool
 from uat_lightning.data.parts import check_parts
 from uat_lightning.data.plan import Plan
@@ -139,7 +139,8 @@ def test_a_faster_process_wins_and_its_cache_is_used(tmp_path: Path, monkeypatch
 
 def test_unusable_clips_are_left_out_and_said(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
-        clips = [clip.uid for some in read(Tones(6, broken=(1, 4), silent=(2,)), 0, "Reading") for clip in some]
+        read_from = read(Tones(6, broken=(1, 4), silent=(2,)), as_it_is, 0, "Reading")
+        clips = [clip.uid for some in read_from for clip in some]
     assert clips == ["tone-0", "tone-3", "tone-5"]
     assert "left out 3 of 6 clips" in caplog.text
     assert "tone 1 cannot be read" in caplog.text
@@ -148,7 +149,7 @@ def test_unusable_clips_are_left_out_and_said(caplog: pytest.LogCaptureFixture):
 
 def test_no_usable_clip_is_an_error():
     with pytest.raises(ValueError, match=r"no usable clip among 2\. tone 0 cannot be read; tone 1 cannot be read"):
-        list(read(Tones(2, broken=(0, 1)), 0, "Reading"))
+        list(read(Tones(2, broken=(0, 1)), as_it_is, 0, "Reading"))
 
 
 def test_workers_change_nothing(tiny_codec, tiny_tokenizer):

@@ -8,8 +8,10 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -22,31 +24,33 @@ from uat_lightning.codec import Codec
 from uat_lightning.data.source import CaptionedAudio, Source
 from uat_lightning.data.store import EncodedClip, LatentStore
 from uat_lightning.text import Tokenizer
+from uat_lightning.types import Sequences
 
 log = logging.getLogger(__name__)
 FIT_SECONDS = 10.0  # length of the rows that a codec is fitted to
 FORMAT = 4  # raise when the files or the way to make them change
+Made = TypeVar("Made")
 
 
 class Unusable(str):
     """Why a clip cannot be used; travels from the workers in the clip's place."""
 
 
-class _Reader(Dataset[CaptionedAudio | Unusable]):
-    """A source whose unusable clips come back as their reason."""
+class _Reader(Dataset["Made | Unusable"], Generic[Made]):
+    """What is made of a source's clips; of unusable clips comes back their reason."""
 
-    def __init__(self, source: Source, count: int) -> None:
-        self.source, self.count = source, count
+    def __init__(self, source: Source, make: Callable[[CaptionedAudio], Made], count: int) -> None:
+        self.source, self.make, self.count = source, make, count
 
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> CaptionedAudio | Unusable:
+    def __getitem__(self, index: int) -> Made | Unusable:
         try:
             clip = self.source[index]
         except ValueError as error:
             return Unusable(error)
-        return clip if clip.captions else Unusable(f"{clip.uid} has no caption")
+        return self.make(clip) if clip.captions else Unusable(f"{clip.uid} has no caption")
 
 
 def default_cache() -> Path:
@@ -55,11 +59,23 @@ def default_cache() -> Path:
     return Path(os.environ.get("UAT_CACHE", home / "uat-lightning"))
 
 
-def read(source: Source, workers: int, label: str, count: int | None = None) -> Iterator[list[CaptionedAudio]]:
-    """Yield the usable clips of a source in order, 64 at a time, with a progress bar; say which were left out.
+def as_it_is(clip: CaptionedAudio) -> CaptionedAudio:
+    """Return a clip: for ``read``, where clips themselves are wanted."""
+    return clip
+
+
+def read(
+    source: Source,
+    make: Callable[[CaptionedAudio], Made],
+    workers: int,
+    label: str,
+    count: int | None = None,
+) -> Iterator[list[Made]]:
+    """Yield what is made of the usable clips of a source, in order and 64 at a time; say which were left out.
 
     Args:
         source: The clips.
+        make: Makes it of a clip, where the clip is read: what is large then need not travel between processes.
         workers: Processes that read.
         label: Words before the progress bar.
         count: Clips to read; all where None.
@@ -67,17 +83,17 @@ def read(source: Source, workers: int, label: str, count: int | None = None) -> 
     Raises:
         ValueError: If no clip can be used.
     """
-    reader = _Reader(source, min(len(source), count or len(source)))
+    reader = _Reader(source, make, min(len(source), count or len(source)))
     loader = DataLoader(reader, batch_size=64, num_workers=workers, collate_fn=list)
     reasons: list[str] = []
     usable = 0
     with tqdm(total=len(reader), desc=label, unit=" clips", leave=False, mininterval=0.5) as bar:
         for items in loader:
-            clips = [item for item in items if isinstance(item, CaptionedAudio)]
+            made = [item for item in items if not isinstance(item, Unusable)]
             reasons += [item for item in items if isinstance(item, Unusable)]
-            usable += len(clips)
-            if clips:
-                yield clips
+            usable += len(made)
+            if made:
+                yield made
             bar.update(len(items))
     if reasons:
         log.warning("%s: left out %d of %d clips. %s", label, len(reasons), len(reader), "; ".join(reasons[:5]))
@@ -92,35 +108,48 @@ def lined_up(clips: list[CaptionedAudio], samples: int) -> torch.Tensor:
     return rearrange(joined[:, : rows * samples], "channels (rows samples) -> rows channels samples", rows=rows)
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """A clip with latents in place of audio."""
+
+    latents: NDArray[np.float32]
+    captions: Sequence[str]
+    source: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class _Hearing:
+    """Encodes clips one by one: padding would cost memory, and reach back into the last frames of a wide codec."""
+
+    codec: Codec
+
+    def __call__(self, clip: CaptionedAudio) -> _Heard:
+        source = None if clip.source is None else self._latents(clip.source)
+        return _Heard(self._latents(clip.waveform), clip.captions, source)
+
+    def _latents(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        latents: NDArray[np.float32] = self.codec.encode(torch.from_numpy(waveform)[None])[0].numpy()
+        return latents
+
+
 def encode(source: Source, codec: Codec, tokenizer: Tokenizer, workers: int, label: str) -> LatentStore:
     """Encode all clips of a source, and say how many captions were too long for the canvas."""
     cut = 0
     encoded: list[EncodedClip] = []
-    for clips in read(source, workers, label):
-        cut += sum(beyond > 0 for beyond in tokenizer.overlong([text for clip in clips for text in clip.captions]))
-        encoded += _encode_some(clips, codec, tokenizer)
+    for clips in read(source, _Hearing(codec), workers, label):
+        captions = [caption for clip in clips for caption in clip.captions]
+        text = tokenizer.encode(captions)
+        full = [caption for caption, fills in zip(captions, text.lengths == tokenizer.canvas, strict=True) if fills]
+        cut += sum(beyond > 0 for beyond in tokenizer.overlong(full))
+        encoded += _tokenized(clips, text)
     if cut:
         log.warning("%s: %d captions lost their last words, as the canvas has %d tokens", label, cut, tokenizer.canvas)
     return LatentStore.pack(encoded)
 
 
-def _encode_some(clips: list[CaptionedAudio], codec: Codec, tokenizer: Tokenizer) -> list[EncodedClip]:
-    canvas = tokenizer.encode([caption for clip in clips for caption in clip.captions])
-    tokens = iter([row[:length].numpy() for row, length in zip(canvas.values, canvas.lengths.tolist(), strict=True)])
-    # One by one: padding would cost memory, and reach back into the last frames of a codec with a wide view.
-    return [
-        EncodedClip(
-            _latents(clip.waveform, codec),
-            [next(tokens) for _ in clip.captions],
-            None if clip.source is None else _latents(clip.source, codec),
-        )
-        for clip in clips
-    ]
-
-
-def _latents(waveform: NDArray[np.float32], codec: Codec) -> NDArray[np.float32]:
-    latents: NDArray[np.float32] = codec.encode(torch.from_numpy(waveform)[None])[0].numpy()
-    return latents
+def _tokenized(clips: Sequence[_Heard], text: Sequences) -> list[EncodedClip]:
+    tokens = iter([row[:length].numpy() for row, length in zip(text.values, text.lengths.tolist(), strict=True)])
+    return [EncodedClip(clip.latents, [next(tokens) for _ in clip.captions], clip.source) for clip in clips]
 
 
 def fit_parts(sources: Sequence[tuple[Source, int]], codec: Codec, tokenizer: Tokenizer, workers: int) -> None:
@@ -128,7 +157,8 @@ def fit_parts(sources: Sequence[tuple[Source, int]], codec: Codec, tokenizer: To
     if codec.fitted and tokenizer.fitted:
         return
     label = "Fitting codec and tokenizer"
-    clips = [clip for source, count in sources for some in read(source, workers, label, count) for clip in some]
+    read_from = [read(source, as_it_is, workers, label, count) for source, count in sources]
+    clips = [clip for batches in read_from for some in batches for clip in some]
     if not codec.fitted:
         codec.fit(lined_up(clips, codec.samples(FIT_SECONDS)))
     if not tokenizer.fitted:
