@@ -77,8 +77,8 @@ def listen(options: argparse.Namespace, models: dict[str, OpenModel], entries: S
 
 def opened(options: argparse.Namespace) -> dict[str, OpenModel]:
     """Return the model of each entry."""
-    common = open_model(options.model, "cpu")
-    trained = common if options.trained is None else open_model(options.trained, "cpu")
+    common = open_model(options.model, options.device)
+    trained = common if options.trained is None else open_model(options.trained, options.device)
     return {entry.name: trained if entry.trained else common for entry in ENTRIES}
 
 
@@ -94,8 +94,9 @@ def asked(entry: Entry, options: argparse.Namespace) -> bool:
 
 def references(model: OpenModel, bench: Bench) -> dict[str, list[dict[str, Any]]]:
     """Return the scores of doing nothing, and of the true results after the codec."""
-    codec, sources = model.parts.codec, [unseen.source for unseen in bench.edits]
-    true = [codec.decode(codec.encode(u.target[None]))[0, :, : u.target.shape[1]] for u in bench.edits]
+    codec, device, sources = model.parts.codec, model.parts.device, [unseen.source for unseen in bench.edits]
+    targets = [unseen.target for unseen in bench.edits]
+    true = [codec.decode(codec.encode(t[None].to(device)))[0, :, : t.shape[1]].cpu() for t in targets]
     return {
         "the source itself": bench.scored(model, sources),
         "the true result, by the codec": bench.scored(model, true),
@@ -128,9 +129,14 @@ def protocol(
         "wanted": len(wanted),
         "order": [entry.name for entry in ENTRIES],
         "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores{gpu(models[BASELINE.name].parts.device)}",
         "torch": torch.__version__,
     }
+
+
+def gpu(device: torch.device) -> str:
+    """Return the name of a GPU, to follow those of other parts; nothing for the CPU."""
+    return f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -147,6 +153,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", default=[], choices=[entry.name for entry in ENTRIES], metavar="NAME")
     parser.add_argument("--real", type=Path, help="folder of real clips")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="where models edit: cpu, cuda, ... or auto")
     parser.add_argument("--work", type=Path, default=Path("runs/editing-benchmark"), help="where trials are kept")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     return parser.parse_args(arguments)
