@@ -38,7 +38,7 @@ class Settings:
     """
 
     seed: int = 0
-    steps: int = 50
+    steps: int = 25
     guidance: float = 4.0
     guidance_rescale: float = 0.9
     strength: float = 0.8

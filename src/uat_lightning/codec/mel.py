@@ -14,6 +14,7 @@ from uat_lightning.codec.base import Codec
 FLOOR = 1e-5  # mel amplitude below which a bin counts as silence (-100 dB)
 UPDATES = 10  # rounds that find a linear spectrum behind the mel bands
 MOMENTUM = 0.99 / 1.99  # share of the last round taken off; fast Griffin-Lim with alpha 0.99
+FRAMES_AT_ONCE = 2048  # mel frames of rows decoded together: spectra that leave a CPU's caches take 2.5 times as long
 
 
 class MelCodec(Codec):
@@ -110,7 +111,8 @@ class MelCodec(Codec):
         self._check_fitted()
         patches = (latents * self.scales) @ self.components.T + self.mean
         log_mel = rearrange(patches, "rows frames (step band) -> rows band (frames step)", step=self.patch)
-        return self._griffin_lim(log_mel)[:, None]
+        rows = torch.split(log_mel, max(1, FRAMES_AT_ONCE // log_mel.shape[-1]))
+        return torch.cat([self._griffin_lim(some) for some in rows])[:, None]
 
     def _check_fitted(self) -> None:
         if not self.fitted:
@@ -138,8 +140,7 @@ class MelCodec(Codec):
         last = torch.zeros_like(phases)
         for _ in range(self.iterations):
             found = self._transform(self._inverse_transform(spectrum * phases))
-            step = found - MOMENTUM * last
-            phases, last = step / step.abs().clamp(min=1e-12), found
+            phases, last = torch.sub(found, last, alpha=MOMENTUM).sgn(), found
         return self._inverse_transform(spectrum * phases)
 
     def _spectrum(self, log_mel: Tensor) -> Tensor:

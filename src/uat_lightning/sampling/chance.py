@@ -30,7 +30,8 @@ def gumbel(shape: Sequence[int], generators: Sequence[Generator], rows: Tensor) 
 
     In float32 its tail is cut off, which lowers the effective temperature (arXiv 2409.02908).
     """
-    return -torch.log(-torch.log(uniform(shape, generators, rows)))
+    # In place: these are the largest arrays of a sampler, and cost as much to make as to fill.
+    return uniform(shape, generators, rows).log_().neg_().log_().neg_()
 
 
 def draw(scores: Tensor, temperature: float, generators: Sequence[Generator], rows: Tensor) -> tuple[Tensor, Tensor]:
