@@ -31,6 +31,7 @@ from uat_lightning.sampling.editing import (
     RFInversion,
     SDEdit,
     SourceConditioned,
+    SourceDifference,
     Variation,
 )
 from uat_lightning.tasks import Edit, Parts, Region, Source, Spans
@@ -46,7 +47,7 @@ METHODS: tuple[EditingMethod, ...] = (
     Variation(),
     Interpolation(),
 )
-TRAINED: tuple[EditingMethod, ...] = (SourceConditioned(), Instructed())
+TRAINED: tuple[EditingMethod, ...] = (SourceConditioned(), SourceDifference(), Instructed())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

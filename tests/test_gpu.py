@@ -25,6 +25,7 @@ from uat_lightning.sampling.editing import (
     RFInversion,
     SDEdit,
     SourceConditioned,
+    SourceDifference,
     Variation,
     VelocityDifference,
 )
@@ -43,6 +44,7 @@ METHODS = [
     Inpainting(0.9, rounds=2),
     Variation(0.7),
     SourceConditioned(),
+    SourceDifference(),
     Instructed(),
 ]
 

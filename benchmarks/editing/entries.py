@@ -18,6 +18,7 @@ from uat_lightning.sampling.editing import (
     RFInversion,
     SDEdit,
     SourceConditioned,
+    SourceDifference,
     VelocityDifference,
 )
 from uat_lightning.tasks import ChangedBins, Decoded, Edit, Parts, Rendering, Source
@@ -97,6 +98,7 @@ ENTRIES = (
     Entry("Inversion", Inversion, (0.8, 1.0), 1.0),
     Entry("SourceConditioned", SourceConditioned, (1.0,), 1.0, SEEING, trained=True),
     Entry("SourceConditioned, by instruction", SourceConditioned, (1.0,), 1.0, SEEING, asks=instructed, trained=True),
+    Entry("SourceDifference, by instruction", SourceDifference, (1.0,), 1.0, SEEING, asks=instructed, trained=True),
     Entry("Instructed, by instruction", Instructed, (1.0,), 1.0, asks=instructed, trained=True),
 )
 

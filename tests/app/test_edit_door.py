@@ -17,7 +17,7 @@ from uat_lightning.cli import main
 from uat_lightning.sampling import editing
 
 METHODS = get_args(MethodName)
-TRAINED = ("SourceConditioned", "Instructed")  # for models of another kind
+TRAINED = ("SourceConditioned", "SourceDifference", "Instructed")  # for models of another kind
 
 
 def test_the_door_names_every_method_there_is() -> None:

@@ -117,7 +117,7 @@ def test_guidance_is_the_methods_usual_one_unless_it_is_given(place: Path):
         assert record(f"{name}.json")["settings"]["guidance"] == wanted
 
 
-@pytest.mark.parametrize("method", ["SourceConditioned", "Instructed"])
+@pytest.mark.parametrize("method", ["SourceConditioned", "SourceDifference", "Instructed"])
 def test_equal_channels_stay_equal(place: Path, method: str):
     """Channels are edited one by one, in the same words."""
     one = 0.2 * np.random.default_rng(0).standard_normal(24_000).clip(-3, 3)

@@ -190,11 +190,16 @@ def test_methods_of_a_trained_editor_take_its_model_or_are_left_out(
     main([*small, "--only", *names, "--trained=editor"], RECIPE)
     record = json.loads(Path("out/editing.json").read_text())
     tried = {trial["entry"]: trial for trial in record["trials"]}
-    assert names == ["SourceConditioned", "SourceConditioned, by instruction", "Instructed, by instruction"]
+    assert names == [
+        "SourceConditioned",
+        "SourceConditioned, by instruction",
+        "SourceDifference, by instruction",
+        "Instructed, by instruction",
+    ]
     assert {name: trial["evaluations"] for name, trial in tried.items()} == dict(
-        zip([BASELINE.name, *names], [2, 4, 4, 2], strict=True)
+        zip([BASELINE.name, *names], [2, 4, 4, 4, 2], strict=True)
     )
-    assert tried[names[0]]["not_followed"] == tried[names[2]]["not_followed"] == 0
+    assert tried[names[0]]["not_followed"] == tried[names[-1]]["not_followed"] == 0
     assert (
         record["protocol"]["trained"] != record["protocol"]["model"]
         and "--trained FOLDER" in Path("out/editing.md").read_text()

@@ -7,7 +7,7 @@ from conftest import BACKBONE
 from uat_lightning.backbone import DualStreamTransformer, Isolated, SourceLatents
 from uat_lightning.diffusion import VPCosine
 from uat_lightning.sampling import Euler, Guidance, Windows
-from uat_lightning.sampling.editing import Instructed, SDEdit, SourceConditioned, Views
+from uat_lightning.sampling.editing import Instructed, SDEdit, SourceConditioned, SourceDifference, Views
 from uat_lightning.tasks import Caption, ChosenEdit, Edit, Edited, Parts, Score
 from uat_lightning.tasks.choice import STRIDE
 from uat_lightning.tasks.edit import Source
@@ -193,6 +193,19 @@ def test_of_what_was_followed_alone_no_caption_is_judged(parts: Parts):
     assert torch.equal(untold.audio, each[0][0].audio) and torch.equal(told.audio, each[1][1].audio)
 
 
+def test_a_difference_to_the_source_is_followed_alike_in_any_batch(parts: Parts):
+    edit, said = Edit(SourceDifference(), Euler(4), Guidance(2.0)), ["add a bell", "remove the rain", "remove the wind"]
+    wanted = [
+        Source(audio, Said(words), "rain falls while wind blows")
+        for audio, words in zip(sounds(1.0, 0.7, 1.0), said, strict=True)
+    ]
+    together = edit.edit(parts, wanted, seed=5)
+    for row, (source, made) in enumerate(zip(wanted, together, strict=True)):
+        (alone,) = edit.edit(parts, [source], seed=5, first=row)
+        torch.testing.assert_close(made.audio, alone.audio, rtol=1e-3, atol=1e-3)
+        assert made.evaluations == 8  # four beside the source, four without
+
+
 @pytest.mark.parametrize("negative", [None, "rain falls"])
 def test_long_audio_is_edited_window_by_window(parts: Parts, negative: str | None):
     said = Said("add a bell")
@@ -212,7 +225,7 @@ def test_models_of_other_processes_are_edited_too(parts: Parts):
     assert task().run(other, sounds(0.8), ["add a bell"])[0].isfinite().all()
 
 
-@pytest.mark.parametrize("kind", [SourceConditioned, Instructed])
+@pytest.mark.parametrize("kind", [SourceConditioned, SourceDifference, Instructed])
 def test_a_model_without_a_source_says_what_to_do(tiny_parts: Parts, kind):
     with pytest.raises(ValueError, match=rf"^{kind.__name__} needs a model .* take another method") as raised:
         Edit(kind()).run(tiny_parts, sounds(0.8), ["add a bell"])

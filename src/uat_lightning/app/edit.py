@@ -52,7 +52,8 @@ def edit(
             of the way and denoises it; Inversion, RFInversion and EditFriendlyInversion find the noise that makes the
             source and go on from there; Inpainting makes a region anew; Variation follows the source's own text;
             Interpolation goes half-way. Models that were trained on edits (edit.yaml) see the source as well:
-            SourceConditioned makes what the target says, Instructed follows an instruction as it is said.
+            SourceConditioned makes what the target says, SourceDifference does less of it and keeps more, Instructed
+            follows an instruction as it is said.
         strength: Noise level to start from, 0 to 1: 0 keeps the source; the method's own where not given.
         region: Where the file may change, in seconds, 2.0:5.5 or 1:2,4:4.5; auto finds it. Everywhere where not given.
         candidates: Results to choose each from: the one that deserves its text most in the model's own opinion.
@@ -62,7 +63,7 @@ def edit(
         seed: Seed of the first result; result i has seed + i.
         steps: Steps from pure noise to clean; an edit takes its share of them.
         guidance: How strictly the target is followed; 1 is as trained, 4 exaggerates. Where not given 4, and 5 for
-            SourceConditioned.
+            SourceConditioned and SourceDifference.
         guidance_rescale: Takes back what guidance adds in level, 0 (none) to 1 (all of it).
         source_guidance: How strictly the source is followed, 1 as trained, or by FlowEdit its text.
         negative: Caption of what is not to be heard; guidance leads away from it.

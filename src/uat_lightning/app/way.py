@@ -23,6 +23,7 @@ MethodName = Literal[
     "Variation",
     "Interpolation",
     "SourceConditioned",
+    "SourceDifference",
     "Instructed",
 ]
 

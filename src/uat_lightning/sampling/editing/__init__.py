@@ -7,6 +7,7 @@ from uat_lightning.sampling.editing.flow_edit import FlowEdit
 from uat_lightning.sampling.editing.inversion import Interpolation, Inversion, RFInversion
 from uat_lightning.sampling.editing.sdedit import Inpainting, SDEdit, Variation
 from uat_lightning.sampling.editing.source_conditioned import Instructed, SourceConditioned
+from uat_lightning.sampling.editing.source_difference import SourceDifference
 from uat_lightning.sampling.editing.text_flow import Confined, TextFlow
 from uat_lightning.sampling.editing.views import Views
 
@@ -22,6 +23,7 @@ __all__ = [
     "RFInversion",
     "SDEdit",
     "SourceConditioned",
+    "SourceDifference",
     "TextFlow",
     "Variation",
     "VelocityDifference",
