@@ -12,7 +12,7 @@ from uat_lightning.app.editing_scores import OPERATIONS
 HEAD = """# Editing methods on Soundscapes triplets
 
 `{command}`: {edits} edits of the {split} split from number {first} on ({each} of each operation), {steps} Euler
-steps, seed 0, model `{model}`, of `SourceConditioned` and `Instructed` `{trained}`, {machine}.
+steps, seed 0, model `{model}`, of methods that need one trained on edits `{trained}`, {machine}.
 {finished} of {wanted} trials. Settings: `editing.json`. The curves: `editing.png`.
 
 *Asked for*: the tagger hears the new event and, for a deletion, no longer the old one. *Kept*: it hears what source
