@@ -39,6 +39,10 @@ def test_captions_come_back_as_they_were(tokenizer):
     assert tokenizer.decode(tokenizer.encode([CAPTION, "a bell"]).values) == [CAPTION, "a bell"]
 
 
+def test_no_captions_have_no_words(tokenizer):
+    assert tokenizer.words([]) == [] and tokenizer.overlong([]) == []
+
+
 def test_a_missing_mask_is_added_to_the_vocabulary(tokenizer):
     assert tokenizer.vocabulary_size == 2 + len(WORDS) + 1 + 1
     assert tokenizer.mask_id == tokenizer.vocabulary_size - 1

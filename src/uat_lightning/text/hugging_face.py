@@ -59,6 +59,8 @@ class HuggingFaceTokenizer(Tokenizer):
 
     def words(self, captions: Sequence[str]) -> list[list[int]]:
         """Return the ids of each caption, special tokens left out."""
+        if not captions:  # the library fails on none
+            return []
         return list(self._tokenizer(list(captions), add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
     def text(self, ids: Sequence[int]) -> str:
