@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -13,40 +14,17 @@ from torch import Tensor
 
 from conftest import BACKBONE
 from toy_training import ToneData, Trace, toy_module, toy_trainer
+from uat_lightning.app.way import MethodName, chosen_method
 from uat_lightning.backbone import DualStreamTransformer, Isolated, SourceLatents
 from uat_lightning.sampling import Euler, Guidance
-from uat_lightning.sampling.editing import (
-    EditFriendlyInversion,
-    EditingMethod,
-    FlowEdit,
-    Inpainting,
-    Instructed,
-    Inversion,
-    RFInversion,
-    SDEdit,
-    SourceConditioned,
-    SourceDifference,
-    Variation,
-    VelocityDifference,
-)
+from uat_lightning.sampling.editing import EditingMethod, FlowEdit, VelocityDifference
 from uat_lightning.tasks import BothDirections, Caption, ChosenCaption, Decoded, Edit, Generate, Imagine, Parts, Score
 from uat_lightning.tasks.edit import Source
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 CAPTIONS = ["a bell rings", "rain", "a dog barks, then wind"]
 SECONDS = [1.0, 0.4, 0.7]
-METHODS = [
-    SDEdit(0.7),
-    FlowEdit(0.9),
-    Inversion(0.9),
-    RFInversion(),
-    EditFriendlyInversion(0.9),
-    Inpainting(0.9, rounds=2),
-    Variation(0.7),
-    SourceConditioned(),
-    SourceDifference(),
-    Instructed(),
-]
+METHODS = [chosen_method(name, None) for name in get_args(MethodName)]
 
 
 @pytest.fixture

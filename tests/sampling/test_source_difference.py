@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from uat_lightning.sampling import DPMSolver3MSDE, DualGuidance, Euler, Guidance
-from uat_lightning.sampling.editing import Confined, SourceDifference, TextFlow, Views
+from uat_lightning.sampling.editing import SourceDifference, TextFlow, Views
 from uat_lightning.sampling.solvers import Noise, Velocity
 
 SHAPE = (3, 6, 4)
@@ -69,7 +69,6 @@ def test_outside_of_a_region_the_source_stays_to_the_last_bit():
     made = SourceDifference().run(source, Certain(result), Euler(7), drawn(5), region)
     assert torch.equal(made[:, :2], source[:, :2]) and torch.equal(made[:, 4:], source[:, 4:])
     torch.testing.assert_close(made[:, 2:4], result[:, 2:4], rtol=0, atol=1e-9)
-    assert isinstance(Confined(Certain(result), source, region).free, Certain)
 
 
 def test_a_solver_that_adds_noise_is_refused():

@@ -52,8 +52,8 @@ def edit(
             of the way and denoises it; Inversion, RFInversion and EditFriendlyInversion find the noise that makes the
             source and go on from there; Inpainting makes a region anew; Variation follows the source's own text;
             Interpolation goes half-way. Models that were trained on edits (edit.yaml) see the source as well:
-            SourceConditioned makes what the target says, SourceDifference does less of it and keeps more, Instructed
-            follows an instruction as it is said.
+            SourceConditioned makes what the target says, SourceDifference stays nearer to the source and
+            does less of it, Instructed follows an instruction as it is said.
         strength: Noise level to start from, 0 to 1: 0 keeps the source; the method's own where not given.
         region: Where the file may change, in seconds, 2.0:5.5 or 1:2,4:4.5; auto finds it. Everywhere where not given.
         candidates: Results to choose each from: the one that deserves its text most in the model's own opinion.
