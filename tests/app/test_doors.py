@@ -38,7 +38,8 @@ def test_generate_writes_sound_and_sidecar(place: Path, capsys: pytest.CaptureFi
     assert (sound.samplerate, sound.channels, sound.frames) == (16_000, 1, 20_800)
     assert record["caption"] == "a bell rings twice, then rain"
     way = {"seconds": 1.3, "steps": 4, "solver": "Heun", "schedule": "uniform"}
-    assert record["settings"] == {**way, "guidance": 2.0, "guidance_rescale": 0.9, "negative": None, "candidates": 1}
+    others = {"guidance": 2.0, "guidance_rescale": 0.9, "negative": None, "candidates": 1, "clap": None}
+    assert record["settings"] == {**way, **others}
     assert (record["task"], record["seed"], record["sample_rate"], record["seconds"]) == ("generate", 7, 16_000, 1.3)
     weights = Path("model/model.safetensors").read_bytes()
     assert record["model"]["weights_sha256"] == hashlib.sha256(weights).hexdigest()

@@ -9,11 +9,15 @@ from typing import get_args
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from small_clap import save_clap
 from uat_lightning import tasks
 from uat_lightning.app.own_samples import Patch
 from uat_lightning.app.way import MethodName, RenderingName
 from uat_lightning.cli import main
+from uat_lightning.metrics.embedders.clap import ClapEmbedder
+from uat_lightning.pipeline import UATPipeline
 from uat_lightning.sampling import editing
 
 METHODS = get_args(MethodName)
@@ -191,3 +195,41 @@ def test_a_long_stereo_file_is_changed_in_one_region_only(place: Path) -> None:
     first, last = round(61.5 * 44_100), 66 * 44_100
     assert np.array_equal(old[:first], new[:first]) and np.array_equal(old[last:], new[last:])
     assert (old[first:last] != new[first:last]).mean() > 0.9
+
+
+def test_clap_chooses_among_candidates_where_it_is_given(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write("a.wav", sound(1.0, 16_000, 1), 16_000)
+    folder = save_clap(place / "clap", fused=False)
+    edit("a.wav", "--target=a bell rings", "--candidates=4", f"--clap={folder}", "--out=b.wav")
+    record = json.loads(Path("b.json").read_text())
+    assert record["settings"]["clap"].startswith("uat_lightning.metrics.embedders.clap.ClapEmbedder sha256 ")
+    made = []
+    for number in range(4):
+        edit("a.wav", "--target=a bell rings", f"--seed={1_000_003 * number}", f"--out={number}.wav")
+        made.append(torch.from_numpy(soundfile.read(f"{number}.wav", dtype="float32", always_2d=True)[0].T))
+    judge = tasks.TextAudioSimilarity(ClapEmbedder(folder))
+    scores = judge.run(UATPipeline.from_pretrained(place / "model").parts, made, ["a bell rings"] * 4)
+    assert record["noise_seed"] == 1_000_003 * int(scores.argmax())
+
+    main(
+        ["generate", "a bell rings", "--model=model", "--steps=2", "--candidates=2", f"--clap={folder}", "--out=g.wav"]
+    )
+    assert json.loads(Path("g.json").read_text())["settings"]["clap"] == record["settings"]["clap"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--clap=clap"], "clap chooses among candidates, got 1: give --candidates 8"),
+        (["--clap=absent", "--candidates=2"], "absent does not exist"),
+        (["--clap=model", "--candidates=2"], "model"),
+    ],
+)
+def test_a_clap_of_no_use_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], args: list[str], said: str
+) -> None:
+    soundfile.write("a.wav", sound(0.5, 16_000, 1), 16_000)
+    with pytest.raises(SystemExit):
+        edit("a.wav", "--target=a bell rings", "--out=b.wav", *args)
+    line = capsys.readouterr().err
+    assert said in line and line.count("\n") == 1 and not Path("b.wav").exists()

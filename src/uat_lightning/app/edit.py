@@ -17,6 +17,7 @@ def edit(
     strength: float | None = None,
     region: str | None = None,
     candidates: int = 1,
+    clap: str | None = None,
     window: float = 4.0,
     start: float = 0.0,
     end: float | None = None,
@@ -56,7 +57,9 @@ def edit(
             does less of it, Instructed follows an instruction as it is said.
         strength: Noise level to start from, 0 to 1: 0 keeps the source; the method's own where not given.
         region: Where the file may change, in seconds, 2.0:5.5 or 1:2,4:4.5; auto finds it. Everywhere where not given.
-        candidates: Results to choose each from: the one that deserves its text most in the model's own opinion.
+        candidates: Results to choose each from: the one that deserves its text most in the model's own opinion,
+            or in that of --clap.
+        clap: Folder of a CLAP as transformers writes it, which chooses among the candidates in place of the model.
         window: Longest audio that the model looks at at once, in seconds; what is longer is edited in overlapping ones.
         start: Where to begin in each file, in seconds.
         end: Where to stop in each file, in seconds; its end where not given.
@@ -82,7 +85,7 @@ def edit(
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import check_numbers
     from uat_lightning.app.sources import Part
-    from uat_lightning.app.way import chosen_guidance, chosen_method, chosen_rendering, chosen_solver
+    from uat_lightning.app.way import chosen_guidance, chosen_judge, chosen_method, chosen_rendering, chosen_solver
     from uat_lightning.sampling.editing import VelocityDifference
     from uat_lightning.tasks import ChosenEdit, Edit
 
@@ -94,10 +97,10 @@ def edit(
     jobs = jobs_of(files, out, manifest, {**asked, "part": Part(start, end)})
     if not chosen.follows_instructions:
         check_readable(jobs)
+    judge = chosen_judge(clap, candidates, device)
     edits = [
         ChosenEdit(
-            Edit(chosen, way, guided, negative, None, window, finder, chosen_rendering(rendering)),
-            candidates=candidates,
+            Edit(chosen, way, guided, negative, None, window, finder, chosen_rendering(rendering)), judge, candidates
         )
         for finder in (None, VelocityDifference())
     ]
@@ -105,6 +108,7 @@ def edit(
     settings |= {"candidates": candidates, "window": window, "steps": steps, "solver": solver, "schedule": schedule}
     settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale, "rendering": rendering}
     settings |= {"source_guidance": source_guidance, "negative": negative}
+    settings |= {"clap": None if judge is None else judge.embedder.identity}
     opened = open_model(model, device)
     chosen.check(opened.parts.backbone)
     if negative is not None:

@@ -17,6 +17,7 @@ def generate(
     prompts: str | None = None,
     count: int = 1,
     candidates: int = 1,
+    clap: str | None = None,
     seconds: float = 4.0,
     seed: int = 0,
     steps: int = 50,
@@ -38,7 +39,9 @@ def generate(
         out: Sound file to write: .wav, .flac, .ogg, .mp3 or .aiff.
         prompts: Text file of more captions, one in a line.
         count: Variants of each caption.
-        candidates: Results to choose each from: the one that deserves its caption most in the model's own opinion.
+        candidates: Results to choose each from: the one that deserves its caption most in the model's own opinion,
+            or in that of --clap.
+        clap: Folder of a CLAP as transformers writes it, which chooses among the candidates in place of the model.
         seconds: Length of the audio, up to 600; models do best at the lengths they were trained on.
         seed: Seed of the first result; result i has seed + i, and comes out the same alone.
         steps: Steps of the solver.
@@ -55,17 +58,18 @@ def generate(
     """
     from uat_lightning.app.model import open_model
     from uat_lightning.app.output import audio_files, batches, check_numbers, progress, save_audio
-    from uat_lightning.app.way import chosen_guidance, chosen_solver
+    from uat_lightning.app.way import chosen_guidance, chosen_judge, chosen_solver
     from uat_lightning.tasks import ChosenGenerate, Generate
 
     check_numbers(seed, seconds=seconds, count=count, candidates=candidates, batch_size=batch_size)
     if seconds > LONGEST:
         raise ValueError(f"seconds may be up to {LONGEST:g}, got {seconds:g}")
+    judge = chosen_judge(clap, candidates, device)
     settings: dict[str, object] = {"seconds": seconds, "steps": steps, "solver": solver, "schedule": schedule}
     settings |= {"guidance": guidance, "guidance_rescale": guidance_rescale, "negative": negative}
-    settings |= {"candidates": candidates}
+    settings |= {"candidates": candidates, "clap": None if judge is None else judge.embedder.identity}
     once = Generate(chosen_solver(solver, steps, schedule), chosen_guidance(guidance, guidance_rescale), negative)
-    task = once if candidates == 1 else ChosenGenerate(once, candidates=candidates)
+    task = once if candidates == 1 else ChosenGenerate(once, judge, candidates)
     wanted = [caption for caption in _captions(captions, prompts) for _ in range(count)]
     files, opened = audio_files(out, len(wanted)), open_model(model, device)
     opened.parts.read([*wanted, *([negative] if negative is not None else [])])  # complains before any work is done

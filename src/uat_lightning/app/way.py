@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from uat_lightning.sampling import Guidance, Solver
     from uat_lightning.sampling.editing import EditingMethod
-    from uat_lightning.tasks import Rendering
+    from uat_lightning.tasks import Rendering, TextAudioSimilarity
 
 SolverName = Literal["Euler", "Heun", "Midpoint", "AdamsBashforth", "DPMSolver2M", "DPMSolver3MSDE"]
 ScheduleName = Literal["uniform", "cosine", "shifted", "polyexponential"]
@@ -79,3 +79,22 @@ def chosen_rendering(name: str) -> Rendering:
 
     made: Rendering = getattr(tasks, name)()
     return made
+
+
+def chosen_judge(clap: str | None, candidates: int, device: str) -> TextAudioSimilarity | None:
+    """Return who chooses among candidates: the CLAP in a folder, or None for the model itself where none is named.
+
+    Raises:
+        ValueError: If there is nothing to choose from, or the folder holds none.
+    """
+    if clap is None:
+        return None
+    if candidates < 2:
+        raise ValueError(f"clap chooses among candidates, got {candidates}: give --candidates 8, or leave it out")
+    from uat_lightning.app.evaluation.listeners import open_listener
+    from uat_lightning.app.model import find_device
+    from uat_lightning.metrics.embedders import TextAudioEmbedder
+    from uat_lightning.tasks import TextAudioSimilarity
+
+    embedder = open_listener(clap, TextAudioEmbedder, find_device(device))  # type: ignore[type-abstract]
+    return TextAudioSimilarity(embedder)

@@ -8,6 +8,7 @@ from uat_lightning.tasks.edit import Edit, Edited, Source
 from uat_lightning.tasks.generate import Generate
 from uat_lightning.tasks.imagine import Imagine
 from uat_lightning.tasks.infill import Infill
+from uat_lightning.tasks.judge import Judge, TextAudioSimilarity
 from uat_lightning.tasks.region import Region, SoftMask, Spans
 from uat_lightning.tasks.rendering import Change, ChangedBins, Decoded, Rendering
 from uat_lightning.tasks.score import AudioLikelihood, BothDirections, PerToken, PointwiseInformation, Score
@@ -28,6 +29,7 @@ __all__ = [
     "Generate",
     "Imagine",
     "Infill",
+    "Judge",
     "MinimumBayesRisk",
     "MostLikely",
     "Parts",
@@ -39,6 +41,7 @@ __all__ = [
     "SoftMask",
     "Source",
     "Spans",
+    "TextAudioSimilarity",
     "Utility",
     "WordOverlap",
 ]

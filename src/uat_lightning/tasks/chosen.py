@@ -7,26 +7,28 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from uat_lightning.sampling import Windows
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.choice import CANDIDATES, STRIDE, checked_candidates
 from uat_lightning.tasks.edit import Edit, Edited, Source
 from uat_lightning.tasks.generate import Generate
+from uat_lightning.tasks.judge import Judge
 from uat_lightning.tasks.score import Score
 
 
 class ChosenGenerate:
-    """Generates several waveforms for each caption and keeps the one that deserves it most in the model's own opinion.
+    """Generates several waveforms for each caption and keeps the one that deserves it most, to a judge.
 
     Args:
         generate: How to generate; as ``Generate()`` where None.
-        score: How the model judges; log p(text | audio) where None. The text is the same for all that are compared.
+        judge: Who compares; the model itself by log p(text | audio) where None. The text is the same for all.
         candidates: Waveforms to choose from.
     """
 
     def __init__(
-        self, generate: Generate | None = None, score: Score | None = None, candidates: int = CANDIDATES
+        self, generate: Generate | None = None, judge: Judge | None = None, candidates: int = CANDIDATES
     ) -> None:
-        self.generate, self.score = generate or Generate(), score or Score()
+        self.generate, self.judge = generate or Generate(), judge or Score()
         self.candidates = checked_candidates(candidates)
 
     def run(
@@ -48,32 +50,33 @@ class ChosenGenerate:
         made = [self.generate.run(parts, captions, seconds, one, first) for one in seeds]
         if not captions:
             return []
-        scores = torch.stack([self.score.run(parts, waveforms, captions, seed) for waveforms in made])
+        scores = torch.stack([self.judge.run(parts, waveforms, captions, seed) for waveforms in made])
         return [made[n][row] for row, n in enumerate(scores.argmax(0).tolist())]
 
 
 class ChosenEdit:
-    """Edits each source several times and keeps the result that deserves its text most in the model's own opinion.
+    """Edits each source several times and keeps the result that deserves its text most, to a judge.
 
     Where a method follows instructions, the text is the caption that follows from one, as other methods read it. Where
     none follows, and the instruction was followed alone, the first result stays.
 
     Args:
         edit: How to edit; as ``Edit()`` where None.
-        score: How the model judges; log p(text | audio) where None.
+        judge: Who compares; the model itself by log p(text | audio) where None.
         candidates: Results to choose from.
     """
 
-    def __init__(self, edit: Edit | None = None, score: Score | None = None, candidates: int = CANDIDATES) -> None:
-        self.task, self.score, self.candidates = edit or Edit(), score or Score(), checked_candidates(candidates)
+    def __init__(self, edit: Edit | None = None, judge: Judge | None = None, candidates: int = CANDIDATES) -> None:
+        self.task, self.judge, self.candidates = edit or Edit(), judge or Score(), checked_candidates(candidates)
 
     def edit(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[Edited]:
         """Return the chosen edit of each source; the first candidate is that of ``Edit``."""
         made = [self.task.edit(parts, sources, seed + STRIDE * number, first) for number in range(self.candidates)]
         if self.candidates == 1 or not sources:
             return made[0]
+        windows = self.task.windows(parts, parts.listen([source.audio for source in sources]).lengths)
         judged = self._judged(parts, sources, made, seed, first)
-        best = torch.stack([self._scores(parts, *each, seed) for each in judged]).argmax(0)
+        best = torch.stack([self._scores(parts, *each, windows, seed) for each in judged]).argmax(0)
         return [made[0 if self._untold(made[0][row]) else number][row] for row, number in enumerate(best.tolist())]
 
     def _untold(self, result: Edited) -> bool:
@@ -89,11 +92,10 @@ class ChosenEdit:
         captions = self.task.captions(parts, sources, seed, first)
         return [(results, captions) for results in made]
 
-    def _scores(self, parts: Parts, results: Sequence[Edited], captions: list[list[str]], seed: int) -> Tensor:
+    def _scores(
+        self, parts: Parts, results: Sequence[Edited], captions: list[list[str]], windows: Windows, seed: int
+    ) -> Tensor:
         """Return the mean score over the windows of each result, (rows,)."""
-        audio = parts.listen([result.audio for result in results])
-        windows = self.task.windows(parts, audio.lengths)
-        # Not parts.read: where an instruction changes nothing, the text is what the model wrote, be it empty.
-        said = parts.tokenizer.encode([text for texts in captions for text in texts]).to(parts.device)
-        scores = self.score.of_latents(parts, windows.cut(audio.values), said, seed)
+        said, waveforms = [text for texts in captions for text in texts], [result.audio for result in results]
+        scores = self.judge.of_windows(parts, waveforms, windows, said, seed)
         return torch.stack([row.mean() for row in torch.split(scores, [len(texts) for texts in captions])])

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from uat_lightning.sampling import Logits, Symbols
+from uat_lightning.sampling import Logits, Symbols, Windows
 from uat_lightning.tasks.base import Parts, gaussian
+from uat_lightning.tasks.judge import Judge
 from uat_lightning.types import Sequences
 
 
-class Score:
+class Score(Judge):
     """Scores pairs of audio and text by log p(text | audio), in nats: 0 is certain, the lower the less likely.
 
     For models of masked texts it is an estimate of a lower bound: all pairs hide the same tokens of texts of equal
@@ -58,6 +59,14 @@ class Score:
         audio, text = parts.listen(waveforms), parts.read(captions)
         clip, caption = torch.cartesian_prod(torch.arange(len(audio)), torch.arange(len(text))).T
         return self._batched(parts, audio, text, clip, caption, seed).view(len(audio), len(text))
+
+    def of_windows(
+        self, parts: Parts, waveforms: Sequence[Tensor], windows: Windows, texts: Sequence[str], seed: int = 0
+    ) -> Tensor:
+        """Return the score of each window's latents with its text."""
+        audio = windows.cut(parts.listen(waveforms).values)
+        # Not parts.read: where an instruction changes nothing, the text is what the model wrote, be it empty.
+        return self.of_latents(parts, audio, parts.tokenizer.encode(texts).to(parts.device), seed)
 
     def of_latents(self, parts: Parts, audio: Sequences, text: Sequences, seed: int = 0) -> Tensor:
         """Return the score of each row of latents with its token ids, float64 (rows,), on the CPU."""
