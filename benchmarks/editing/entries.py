@@ -21,7 +21,7 @@ from uat_lightning.sampling.editing import (
     SourceDifference,
     VelocityDifference,
 )
-from uat_lightning.tasks import ChangedBins, Decoded, Edit, Parts, Rendering, Source
+from uat_lightning.tasks import ChangedBins, ChosenEdit, Decoded, Edit, Parts, Rendering, Source
 
 
 def true_source(
@@ -46,6 +46,7 @@ class Entry:
         rendering: Makes sound of latents.
         finder: Finds the region; everything may change where None.
         trained: Whether it takes the model of ``--trained``, and is left out where there is none.
+        candidates: Results of which the one is kept that deserves its caption most in the model's own opinion.
     """
 
     name: str
@@ -57,11 +58,16 @@ class Entry:
     rendering: Rendering = ChangedBins()  # noqa: RUF009 (it holds three numbers)
     finder: VelocityDifference | None = None
     trained: bool = False
+    candidates: int = 1
 
     def task(self, strength: float, steps: int) -> Edit:
         """Return the edit at a strength, in so many steps from pure noise."""
         guidance = RescaledGuidance(self.guidance, rescale=0.9)
         return Edit(self.method(strength), Euler(steps), guidance, finder=self.finder, rendering=self.rendering)
+
+    def several(self, task: Edit) -> Edit | ChosenEdit:
+        """Return an edit that chooses among its candidates, where there are several."""
+        return task if self.candidates == 1 else ChosenEdit(task, candidates=self.candidates)
 
 
 def twice(strength: float) -> FlowEdit:
@@ -80,6 +86,7 @@ def in_two_rounds(strength: float) -> Inpainting:
 
 
 PLAIN, FOUND, SEEING = Decoded(), VelocityDifference(), SourceConditioned.usual_guidance
+OBEYING, CHOSEN = "SourceConditioned, by instruction", "SourceConditioned, by instruction, best of 4"
 BASELINE = Entry("SDEdit, plain", SDEdit, (0.5, 0.7, 0.8, 0.9, 1.0), 0.8, rendering=PLAIN)
 DEFAULT = Entry("FlowEdit", twice, (0.7, 0.85, 1.0), 1.0)
 WRITTEN = Entry("FlowEdit, source written", twice, (1.0,), 1.0, asks=prompted)
@@ -97,7 +104,8 @@ ENTRIES = (
     Entry("Inpainting, region found", in_two_rounds, (1.0,), 1.0, finder=FOUND),
     Entry("Inversion", Inversion, (0.8, 1.0), 1.0),
     Entry("SourceConditioned", SourceConditioned, (1.0,), 1.0, SEEING, trained=True),
-    Entry("SourceConditioned, by instruction", SourceConditioned, (1.0,), 1.0, SEEING, asks=instructed, trained=True),
+    Entry(OBEYING, SourceConditioned, (1.0,), 1.0, SEEING, asks=instructed, trained=True),
+    Entry(CHOSEN, SourceConditioned, (1.0,), 1.0, SEEING, asks=instructed, trained=True, candidates=4),
     Entry("SourceDifference, by instruction", SourceDifference, (1.0,), 1.0, SEEING, asks=instructed, trained=True),
     Entry("Instructed, by instruction", Instructed, (1.0,), 1.0, asks=instructed, trained=True),
 )

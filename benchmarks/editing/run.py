@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, recipe: TaggerRecipe | None = N
     for entry, strength in tqdm(wanted, desc="Trials", unit="trial"):
         digest = models[entry.name].identity["weights_sha256"]
         make = partial(bench.tried, models[entry.name], entry, strength)
-        task = [entry.task(strength, options.steps), entry.asks.__name__]
+        task = [entry.several(entry.task(strength, options.steps)), entry.asks.__name__]
         report.results.append(kept.result(entry.name, strength, digest, task, make))
         report.save(options.out)
     if options.real is not None:

@@ -45,8 +45,8 @@ class Bench:
         for rows in batches([unseen.source for unseen in self.edits], BATCH, label):
             some = [self.edits[row] for row in rows]
             asked = entry.asks(model.parts, some, task, 0, rows.start)
-            results = edited(model.parts, some, asked, task, 0, rows.start)
-            made, evaluations = made + [result.audio for result in results], results[0].evaluations
+            results = edited(model.parts, some, asked, entry.several(task), 0, rows.start)
+            made, evaluations = made + [result.audio for result in results], results[0].evaluations * entry.candidates
             idle += asked.count(None)
         cost = {"evaluations": evaluations, "seconds_each": (time.perf_counter() - begun) / len(self.edits)}
         return {**cost, "not_followed": idle, "rows": self.scored(model, made)}

@@ -175,8 +175,9 @@ def test_a_manifest_says_what_differs_from_line_to_line(place: Path, capsys: pyt
 def test_of_several_candidates_one_is_kept_that_can_be_made_again(place: Path) -> None:
     soundfile.write("a.wav", sound(1.0, 16_000, 1), 16_000)
     edit("a.wav", "--target=rain", "--candidates=3", "--out=b.wav")
-    seed = json.loads(Path("b.json").read_text())["noise_seed"]
-    edit("a.wav", "--target=rain", f"--seed={seed}", "--out=c.wav")
+    record = json.loads(Path("b.json").read_text())
+    (heard,) = record["source_texts"]  # written once, for all candidates
+    edit("a.wav", "--target=rain", f"--source={heard}", f"--seed={record['noise_seed']}", "--out=c.wav")
     assert Path("b.wav").read_bytes() == Path("c.wav").read_bytes()
 
 
@@ -203,9 +204,10 @@ def test_clap_chooses_among_candidates_where_it_is_given(place: Path, capsys: py
     edit("a.wav", "--target=a bell rings", "--candidates=4", f"--clap={folder}", "--out=b.wav")
     record = json.loads(Path("b.json").read_text())
     assert record["settings"]["clap"].startswith("uat_lightning.metrics.embedders.clap.ClapEmbedder sha256 ")
-    made = []
+    made, (heard,) = [], record["source_texts"]
     for number in range(4):
-        edit("a.wav", "--target=a bell rings", f"--seed={1_000_003 * number}", f"--out={number}.wav")
+        seed = f"--seed={1_000_003 * number}"
+        edit("a.wav", "--target=a bell rings", f"--source={heard}", seed, f"--out={number}.wav")
         made.append(torch.from_numpy(soundfile.read(f"{number}.wav", dtype="float32", always_2d=True)[0].T))
     judge = tasks.TextAudioSimilarity(ClapEmbedder(folder))
     scores = judge.run(UATPipeline.from_pretrained(place / "model").parts, made, ["a bell rings"] * 4)

@@ -228,12 +228,13 @@ def examined_editor(tiny_codec, tiny_tokenizer, tmp_path_factory) -> tuple[str, 
 def test_a_model_trained_on_edits_is_scored_by_instruction_beside_sdedit(examined_editor, examined):
     page, record, lines = examined_editor
     editing = record["scores"]["editing"]
-    for method in ("source_conditioned", "instructed"):
+    for method in ("source_conditioned", "source_conditioned_single", "instructed"):
         assert editing[method].keys() == editing["edited"].keys() == {"all", "add", "delete", "replace"}
         assert editing[method]["all"].keys() >= {"target_present", "untouched_kept", "deleted_gone"}
     assert "trained (SourceConditioned)" in page
     assert "trained (Instructed)" in page
-    assert sum(", trained: " in line for line in lines) == 6
+    assert sum(line.startswith(("edits by instruction", "edits as said")) for line in lines) == 9
+    assert record["protocol"]["candidates"] == 4 and "Of 4 results the one is kept" in page
     assert not {"source_conditioned", "instructed"} & set(examined[1]["scores"]["editing"])
     assert ", trained (" not in examined[0]
 

@@ -193,11 +193,12 @@ def test_methods_of_a_trained_editor_take_its_model_or_are_left_out(
     assert names == [
         "SourceConditioned",
         "SourceConditioned, by instruction",
+        "SourceConditioned, by instruction, best of 4",
         "SourceDifference, by instruction",
         "Instructed, by instruction",
     ]
     assert {name: trial["evaluations"] for name, trial in tried.items()} == dict(
-        zip([BASELINE.name, *names], [2, 4, 4, 2, 2], strict=True)
+        zip([BASELINE.name, *names], [2, 4, 4, 16, 2, 2], strict=True)
     )
     assert tried[names[0]]["not_followed"] == tried[names[-1]]["not_followed"] == 0
     assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -203,3 +204,20 @@ def test_what_the_model_writes_is_cut_at_the_last_word_that_fits(tiny_parts: Par
     assert told[0].startswith("rain falls rain") and unsayable == [""]
     assert tiny_parts.tokenizer.overlong(told) == [0]
     assert tiny_parts.tokenizer.overlong([told[0] + " falls rain"])[0] > 0
+
+
+def test_what_is_heard_is_written_once_for_all_candidates(tiny_parts: Parts, waveform: Tensor):
+    class Counted(Caption):
+        seeds: ClassVar[list[int]] = []
+
+        def write(self, parts, audio, seed=0, first=0):
+            self.seeds.append(seed)
+            return ["a bell"] * len(audio)
+
+    sources = [Source(waveform, "rain"), Source(waveform[:, :9000], "wind", "a dog barks")]
+    chosen = ChosenEdit(task(FlowEdit(), caption=Counted()), candidates=3).edit(tiny_parts, sources, seed=5)
+    assert Counted.seeds == [5]
+    assert [result.texts for result in chosen] == [["a bell"], ["a dog barks"]]
+    told = Source(waveform, "rain", "a bell")
+    (again,) = task(FlowEdit()).edit(tiny_parts, [told], chosen[0].seed)
+    torch.testing.assert_close(again.audio, chosen[0].audio, rtol=0, atol=1e-5)

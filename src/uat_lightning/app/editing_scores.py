@@ -14,7 +14,7 @@ from uat_lightning.app.generation_scores import distance
 from uat_lightning.app.hearing import Events
 from uat_lightning.app.unseen import UnseenEdit, batches
 from uat_lightning.metrics.audio.preservation import signal_distortion
-from uat_lightning.tasks import Edit, Edited, Parts, Source
+from uat_lightning.tasks import ChosenEdit, Edit, Edited, Parts, Source
 from uat_lightning.text import Said
 
 Asking = Callable[[Parts, Sequence[UnseenEdit], Edit, int, int], list[Source | None]]
@@ -45,21 +45,28 @@ def edit_all(
     batch_size: int,
     label: str,
     asks: Asking = prompted,
+    candidates: int = 1,
 ) -> list[Tensor]:
     """Edit sources as somebody asks for it; those of which one asks what cannot be done stay as they are.
 
-    Edit i of the list draws from seed + i.
+    Edit i of the list draws from seed + i. Of several candidates the model keeps the one that it thinks best.
     """
     made: list[Tensor] = []
+    several = task if candidates == 1 else ChosenEdit(task, candidates=candidates)
     for rows in batches([unseen.source for unseen in edits], batch_size, label):
         some = [edits[row] for row in rows]
         asked = asks(parts, some, task, seed, rows.start)
-        made += [result.audio for result in edited(parts, some, asked, task, seed, rows.start)]
+        made += [result.audio for result in edited(parts, some, asked, several, seed, rows.start)]
     return made
 
 
 def edited(
-    parts: Parts, edits: Sequence[UnseenEdit], asked: Sequence[Source | None], task: Edit, seed: int, first: int
+    parts: Parts,
+    edits: Sequence[UnseenEdit],
+    asked: Sequence[Source | None],
+    task: Edit | ChosenEdit,
+    seed: int,
+    first: int,
 ) -> list[Edited]:
     """Return the result of each edit; where nothing can be done (None) it is the source as it was."""
     # What cannot be done is tried towards the caption all the same: the noise of a row goes by its number.

@@ -95,7 +95,11 @@ def _tagger(tagger: ConvolutionalTagger, recipe: TaggerRecipe, file: Path, resul
 
 def _trained(editing: dict[str, Any]) -> dict[str, float | None]:
     """Return the figures of a model that was trained on edits; none for others."""
-    methods = {"source_conditioned": "by instruction, trained", "instructed": "as said, trained"}
+    methods = {
+        "source_conditioned": "by instruction",
+        "source_conditioned_single": "by instruction, not chosen of several",
+        "instructed": "as said",
+    }
     names = ("target_present", "untouched_kept", "deleted_gone")
     return {
         f"edits {how}: {name.replace('_', ' ')}": editing[method]["all"][name]
@@ -120,4 +124,4 @@ def _summary(record: dict[str, Any]) -> list[str]:
         "edits: target present": editing["edited"]["all"]["target_present"],
         **_trained(editing),
     }
-    return [f"{name:48}{'-' if value is None else f'{value:.3f}'}" for name, value in figures.items()]
+    return [f"{name:62}{'-' if value is None else f'{value:.3f}'}" for name, value in figures.items()]

@@ -34,6 +34,7 @@ class Settings:
         guidance_rescale: Share of its level that is taken back, 0 to 1.
         strength: Noise level from which edits start, 0 to 1.
         curve: Other noise levels, tried on a quarter of the edits.
+        candidates: Results that an edit by a model trained for it is chosen from, in the model's own opinion.
         batch_size: Rows at once.
     """
 
@@ -43,6 +44,7 @@ class Settings:
     guidance_rescale: float = 0.9
     strength: float = 0.8
     curve: tuple[float, ...] = (0.5, 0.9)
+    candidates: int = 4
     batch_size: int = 50
 
     @property
@@ -157,8 +159,10 @@ class Examination:
         results.edited = edited = self._edited(edits, self.settings.strength)
         scores = {"edited": self._edit_scores(edits, edited)}
         if self.parts.backbone.takes_source:
-            results.edited = self._instructed(edits, SourceConditioned())
+            results.edited = self._instructed(edits, SourceConditioned(), self.settings.candidates)
             scores["source_conditioned"] = self._edit_scores(edits, results.edited)
+            single = self._instructed(edits, SourceConditioned())
+            scores["source_conditioned_single"] = self._edit_scores(edits, single)
             scores["instructed"] = self._edit_scores(edits, self._instructed(edits, Instructed()))
         results.heard_edited = self.ears.hear(results.edited)
         results.scores["editing"] = {
@@ -183,11 +187,12 @@ class Examination:
         label = f"Editing at strength {strength:g}"
         return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label)
 
-    def _instructed(self, edits: Sequence[UnseenEdit], method: EditingMethod) -> list[Tensor]:
-        settings, label = self.settings, f"Editing by instruction, {type(method).__name__}"
+    def _instructed(self, edits: Sequence[UnseenEdit], method: EditingMethod, candidates: int = 1) -> list[Tensor]:
+        settings, label = self.settings, f"Editing by instruction, {type(method).__name__}, best of {candidates}"
         guidance = RescaledGuidance(method.usual_guidance, rescale=settings.guidance_rescale)
         task = Edit(method, Euler(settings.steps), guidance)
-        return editing.edit_all(self.parts, edits, task, settings.seed, settings.batch_size, label, editing.instructed)
+        seed, rows, asks = settings.seed, settings.batch_size, editing.instructed
+        return editing.edit_all(self.parts, edits, task, seed, rows, label, asks, candidates)
 
     def _edit_scores(self, edits: Sequence[UnseenEdit], waveforms: Sequence[Tensor]) -> dict[str, captioning.Scores]:
         return editing.editing_scores(edits, waveforms, self.ears.hear(waveforms), self.parts.codec.sample_rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -57,8 +58,9 @@ class ChosenGenerate:
 class ChosenEdit:
     """Edits each source several times and keeps the result that deserves its text most, to a judge.
 
-    Where a method follows instructions, the text is the caption that follows from one, as other methods read it. Where
-    none follows, and the instruction was followed alone, the first result stays.
+    What is heard in a source is written once, for all its candidates. Where a method follows instructions, the text is
+    the caption that follows from one, as other methods read it. Where none follows, and the instruction was followed
+    alone, the first result stays.
 
     Args:
         edit: How to edit; as ``Edit()`` where None.
@@ -71,9 +73,12 @@ class ChosenEdit:
 
     def edit(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[Edited]:
         """Return the chosen edit of each source; the first candidate is that of ``Edit``."""
-        made = [self.task.edit(parts, sources, seed + STRIDE * number, first) for number in range(self.candidates)]
+        made = [self.task.edit(parts, sources, seed, first)]
         if self.candidates == 1 or not sources:
             return made[0]
+        sources = [_with_text(source, result) for source, result in zip(sources, made[0], strict=True)]
+        seeds = [seed + STRIDE * number for number in range(1, self.candidates)]
+        made += [self.task.edit(parts, sources, other, first) for other in seeds]
         windows = self.task.windows(parts, parts.listen([source.audio for source in sources]).lengths)
         judged = self._judged(parts, sources, made, seed, first)
         best = torch.stack([self._scores(parts, *each, windows, seed) for each in judged]).argmax(0)
@@ -99,3 +104,8 @@ class ChosenEdit:
         said, waveforms = [text for texts in captions for text in texts], [result.audio for result in results]
         scores = self.judge.of_windows(parts, waveforms, windows, said, seed)
         return torch.stack([row.mean() for row in torch.split(scores, [len(texts) for texts in captions])])
+
+
+def _with_text(source: Source, result: Edited) -> Source:
+    """Return a source that says what was taken to be heard, where anybody asked."""
+    return replace(source, text=result.texts) if result.texts else source
