@@ -92,18 +92,9 @@ def instructed(
     """
     if task.method.follows_instructions:
         return [Source(unseen.source, Said(unseen.instruction)) for unseen in edits]
-    heard = task.caption.run(parts, [unseen.source for unseen in edits], seed, first)
-    told = zip(edits, heard, strict=True)
-    sources = [Source(unseen.source, Said(unseen.edit.instruction), text) for unseen, text in told]
-    return [source if _can_be_followed(parts, task, source) else None for source in sources]
-
-
-def _can_be_followed(parts: Parts, task: Edit, source: Source) -> bool:
-    try:
-        task.captions(parts, [source])
-    except ValueError:
-        return False
-    return True
+    asked = [Source(unseen.source, Said(unseen.edit.instruction)) for unseen in edits]
+    heard = task.heard(parts, asked, seed, first)
+    return [None if texts is None else replace(source, text=texts) for source, texts in zip(asked, heard, strict=True)]
 
 
 def editing_scores(

@@ -175,6 +175,18 @@ class Edit:
         told = list(zip(flow.windows.rows.tolist(), flow.texts.targets, strict=True))
         return [[text for where, text in told if where == row] for row in range(len(sources))]
 
+    @torch.no_grad()
+    def heard(self, parts: Parts, sources: Sequence[Source], seed: int = 0, first: int = 0) -> list[list[str] | None]:
+        """Return what is taken to be heard in each window of each source, as a caption; seeds as in ``run``.
+
+        None stands for a source in which what is asked for can be done in no window.
+        """
+        audio = parts.listen([source.audio for source in sources])
+        flow = self._flow(parts, audio, sources, seed, first, Texts)
+        told = list(zip(flow.windows.rows.tolist(), flow.texts.refusals, flow.texts.sources, strict=True))
+        rows = [[(refusal, text) for where, refusal, text in told if where == row] for row in range(len(sources))]
+        return [None if all(refusal for refusal, _ in row) else [text for _, text in row] for row in rows]
+
     @property
     def _kind(self) -> type[Texts]:
         """The texts that the method reads."""

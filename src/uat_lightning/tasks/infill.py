@@ -63,9 +63,11 @@ class Infill:
         texts = [Blanks.read(text, parts.tokenizer) for text in given]
         clips = [parts.listen([waveform]) for waveform in waveforms]
         pairs = enumerate(zip(clips, texts, strict=True), seed + first)
-        return [self._fill(parts, audio, blanks, number) for number, (audio, blanks) in pairs]
+        return [self.fill(parts, audio, blanks, number) for number, (audio, blanks) in pairs]
 
-    def _fill(self, parts: Parts, audio: Sequences, blanks: Blanks, seed: int) -> str:
+    @torch.no_grad()
+    def fill(self, parts: Parts, audio: Sequences, blanks: Blanks, seed: int) -> str:
+        """Return a caption of one row of latents that has what is given."""
         canvases = torch.tensor(blanks.canvases(parts.tokenizer, self.longest, self.combinations), device=parts.device)
         audio = audio.repeat(len(canvases))
         sources = [torch.Generator().manual_seed(seed) for _ in canvases]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from uat_lightning.sampling.editing import Views
@@ -11,7 +11,8 @@ from uat_lightning.sampling.editing.views import WORDS_ALONE
 from uat_lightning.tasks.base import Parts
 from uat_lightning.tasks.caption import Caption
 from uat_lightning.tasks.heard import HeardPointing
-from uat_lightning.text import Instruction, Said
+from uat_lightning.tasks.proposal import Proposal
+from uat_lightning.text import Instruction, NotHeard, Said
 from uat_lightning.types import Sequences
 
 
@@ -27,6 +28,7 @@ class Texts:
         wishes: What is to be heard in each window: a caption, or an instruction to apply to the source's text.
         caption: Writes the source's texts.
         seed: Seed.
+        proposal: Writes the source's text anew where an instruction names what the model's own text lacks.
     """
 
     parts: Parts
@@ -36,6 +38,7 @@ class Texts:
     wishes: Sequence[str | Instruction]
     caption: Caption
     seed: int
+    proposal: Proposal = field(default_factory=Proposal)
 
     @cached_property
     def sources(self) -> list[str]:
@@ -93,10 +96,28 @@ class Texts:
         return self.sources[place]
 
     def _target(self, place: int) -> str:
-        wish = self.wishes[place]
+        wish, audio = self.wishes[place], self._audio(range(place, place + 1))
         if isinstance(wish, str):
             return wish
-        return wish.apply(self.sources[place], HeardPointing(self.parts, self._audio(range(place, place + 1))))
+        try:
+            return wish.apply(self.sources[place], HeardPointing(self.parts, audio))
+        except NotHeard as unheard:
+            self.sources[place] = self._proposed(place, audio, unheard)
+        return wish.apply(self.sources[place])
+
+    def _proposed(self, place: int, audio: Sequences, unheard: NotHeard) -> str:
+        """Return a text of the source that has what is named: a text that the model wrote may lack a sound.
+
+        Raises:
+            NotHeard: If the text was given, or what is named is not heard in the audio.
+        """
+        if self.given[place] is not None:
+            raise unheard
+        seed = self.seed + self.numbers[place]
+        text = self.proposal.write(self.parts, audio, unheard.what, self.sources[place], seed)
+        if text is None:
+            raise unheard
+        return text
 
     def _words(self, place: int) -> str | None:
         """Return the words of an instruction that fit the canvas; None where there are none."""
@@ -141,6 +162,12 @@ class ToldTexts(Texts):
     def refusals(self) -> list[str | None]:
         """Why the wish for a window cannot be fulfilled: nothing can be told, and what was said is too long."""
         return [complaint if self._words(place) is None else None for place, complaint in enumerate(self.complaints)]
+
+    def _proposed(self, place: int, audio: Sequences, unheard: NotHeard) -> str:
+        """Keep the text as it is written: beside the source the words do without it."""
+        if self._words(place) is not None:
+            raise unheard
+        return super()._proposed(place, audio, unheard)
 
     def _instead(self, place: int) -> str:
         words = self._words(place)

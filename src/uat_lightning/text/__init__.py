@@ -4,7 +4,17 @@ from uat_lightning.text.base import TextEncoder, Tokenizer
 from uat_lightning.text.byte_pair import BytePairTokenizer
 from uat_lightning.text.embedding import LearnedEmbedding
 from uat_lightning.text.hugging_face import HuggingFaceTokenizer
-from uat_lightning.text.instruction import Add, Alter, Applied, Instruction, Remove, Replace, Said, read_instruction
+from uat_lightning.text.instruction import (
+    Add,
+    Alter,
+    Applied,
+    Instruction,
+    NotHeard,
+    Remove,
+    Replace,
+    Said,
+    read_instruction,
+)
 from uat_lightning.text.phrases import Phrase, Phrases
 from uat_lightning.text.pointing import Pointing, WordPointing
 from uat_lightning.text.t5 import T5Encoder
@@ -17,6 +27,7 @@ __all__ = [
     "HuggingFaceTokenizer",
     "Instruction",
     "LearnedEmbedding",
+    "NotHeard",
     "Phrase",
     "Phrases",
     "Pointing",

@@ -12,6 +12,19 @@ from uat_lightning.text.pointing import Pointing, WordPointing
 from uat_lightning.text.qualities import QUALITIES, Quality
 
 
+class NotHeard(ValueError):
+    """An instruction names something that the caption does not tell of.
+
+    Args:
+        what: What it names.
+        caption: What is heard.
+    """
+
+    def __init__(self, what: str, caption: str) -> None:
+        super().__init__(f"{what!r} names nothing that is heard: the caption is {caption!r}")
+        self.what = what
+
+
 class Instruction(ABC):
     """Something to do to what is heard.
 
@@ -33,7 +46,8 @@ class Instruction(ABC):
             pointing: Finds the phrase that is named; by its words where None.
 
         Raises:
-            ValueError: If nothing that is named is heard, or nothing would be left.
+            NotHeard: If nothing that is named is heard.
+            ValueError: If nothing would be left.
         """
 
 
@@ -187,7 +201,7 @@ def read_instruction(text: str) -> Instruction:
 def _named(phrases: Phrases, what: str, pointing: Pointing | None) -> int:
     number = (pointing or WordPointing()).find(phrases, what)
     if number is None:
-        raise ValueError(f"{what!r} names nothing that is heard: the caption is {str(phrases)!r}")
+        raise NotHeard(what, str(phrases))
     return number
 
 
