@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from editing.comparison import Trial
 from editing.trial import Row, mean
 
+MARKERS = "os^Dv<>P*"  # nine of them and ten colours: ninety pairs
 NAMES = {"to_target_db": "log-spectral distance to the true result, dB", "latents": "latents' distance to its own"}
 
 
@@ -34,6 +35,7 @@ def draw(curves: Mapping[str, Sequence[Trial]], source: Sequence[Row], file: Pat
 def _curve(axes: Axes, name: str, trials: Sequence[Trial], score: str, place: int) -> None:
     ordered = sorted(trials, key=lambda trial: trial.strength)
     across, up = [trial.asked_for for trial in ordered], [mean(trial.rows, score) for trial in ordered]
-    axes.plot(across, up, "os^Dv<>P*X"[place % 10], linestyle="-", color=f"C{place % 10}", label=name, markersize=5)
+    marker = MARKERS[place % len(MARKERS)]
+    axes.plot(across, up, marker, linestyle="-", color=f"C{place % 10}", label=name, markersize=5)
     for trial, x, y in zip(ordered, across, up, strict=True):
         axes.annotate(f"{trial.strength:g}", (x, y), textcoords="offset points", xytext=(4, 4), fontsize=7)
