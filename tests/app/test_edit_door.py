@@ -198,7 +198,7 @@ def test_a_long_stereo_file_is_changed_in_one_region_only(place: Path) -> None:
     assert (old[first:last] != new[first:last]).mean() > 0.9
 
 
-def test_clap_chooses_among_candidates_where_it_is_given(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clap_chooses_among_candidates_where_it_is_given(place: Path) -> None:
     soundfile.write("a.wav", sound(1.0, 16_000, 1), 16_000)
     folder = save_clap(place / "clap", fused=False)
     edit("a.wav", "--target=a bell rings", "--candidates=4", f"--clap={folder}", "--out=b.wav")
@@ -224,7 +224,7 @@ def test_clap_chooses_among_candidates_where_it_is_given(place: Path, capsys: py
     [
         (["--clap=clap"], "clap chooses among candidates, got 1: give --candidates 8"),
         (["--clap=absent", "--candidates=2"], "absent does not exist"),
-        (["--clap=model", "--candidates=2"], "model"),
+        (["--clap=model", "--candidates=2"], "model holds no TextAudioEmbedder"),
     ],
 )
 def test_a_clap_of_no_use_is_refused(

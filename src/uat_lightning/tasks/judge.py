@@ -18,7 +18,6 @@ from uat_lightning.tasks.base import Parts
 class Judge(ABC):
     """Scores pairs of audio and text, the higher the better; scores of one text, or of one audio, compare."""
 
-    @abstractmethod
     def run(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int = 0) -> Tensor:
         """Return the score of each waveform with its caption, float64 (pairs,), on the CPU.
 
@@ -31,6 +30,15 @@ class Judge(ABC):
         Raises:
             ValueError: If audio or captions cannot be used, or their numbers differ.
         """
+        if len(waveforms) != len(captions):
+            raise ValueError(f"there are {len(waveforms)} waveforms and {len(captions)} captions: give one for each")
+        if not waveforms:
+            return torch.zeros(0, dtype=torch.float64)
+        return self.of_pairs(parts, waveforms, captions, seed)
+
+    @abstractmethod
+    def of_pairs(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int) -> Tensor:
+        """Return the scores of a pair or more; arguments as of ``run``."""
 
     @abstractmethod
     def of_windows(
@@ -58,12 +66,8 @@ class TextAudioSimilarity(Judge):
         self.embedder = embedder
 
     @torch.no_grad()
-    def run(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int = 0) -> Tensor:
+    def of_pairs(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int) -> Tensor:
         """Return the cosine of each waveform with its caption; of the mean embedding where a network hears windows."""
-        if len(waveforms) != len(captions):
-            raise ValueError(f"there are {len(waveforms)} waveforms and {len(captions)} captions: give one for each")
-        if not waveforms:
-            return torch.zeros(0, dtype=torch.float64)
         rate = self.embedder.sample_rate
         heard = self.embedder.embed([mono(waveform, parts.codec.sample_rate, rate) for waveform in waveforms])
         audio = torch.stack([vectors.mean(0) for vectors in heard])

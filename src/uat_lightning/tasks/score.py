@@ -30,22 +30,8 @@ class Score(Judge):
             raise ValueError(f"strata and batch_size must be at least 1, got {strata} and {batch_size}")
         self.strata, self.batch_size = strata, batch_size
 
-    def run(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int = 0) -> Tensor:
-        """Return the score of each waveform with its caption, float64 (pairs,), on the CPU.
-
-        Args:
-            parts: The trained model.
-            waveforms: Audio (channels, samples) at the codec's rate, of any lengths.
-            captions: One for each waveform.
-            seed: Seed of what is hidden.
-
-        Raises:
-            ValueError: If audio or captions cannot be used, or their numbers differ.
-        """
-        if len(waveforms) != len(captions):
-            raise ValueError(f"there are {len(waveforms)} waveforms and {len(captions)} captions: give one for each")
-        if not waveforms:
-            return torch.zeros(0, dtype=torch.float64)
+    def of_pairs(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int) -> Tensor:
+        """Return the score of each waveform with its caption, float64 (pairs,), on the CPU."""
         return self.of_latents(parts, parts.listen(waveforms), parts.read(captions), seed)
 
     def matrix(self, parts: Parts, waveforms: Sequence[Tensor], captions: Sequence[str], seed: int = 0) -> Tensor:

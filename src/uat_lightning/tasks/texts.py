@@ -96,9 +96,10 @@ class Texts:
         return self.sources[place]
 
     def _target(self, place: int) -> str:
-        wish, audio = self.wishes[place], self._audio(range(place, place + 1))
+        wish = self.wishes[place]
         if isinstance(wish, str):
             return wish
+        audio = self._audio(range(place, place + 1))
         try:
             return wish.apply(self.sources[place], HeardPointing(self.parts, audio))
         except NotHeard as unheard:
