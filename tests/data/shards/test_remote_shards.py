@@ -108,6 +108,24 @@ def test_processes_share_a_cache_that_is_too_small_for_them(made: Path, tmp_path
     assert len(kept(tmp_path)) <= 1
 
 
+def test_a_shard_that_makes_room_for_others_at_once_is_read_all_the_same(
+    made: Path, memory: str, tmp_path: Path, monkeypatch
+):
+    fetch = Cached._fetch
+
+    def fetched_and_gone(self: Cached, name: str, file: Path) -> int:
+        descriptor = fetch(self, name, file)
+        if file.suffix == ".tar":
+            file.unlink()
+        return descriptor
+
+    monkeypatch.setattr(Cached, "_fetch", fetched_and_gone)
+    near, far = opened(made, tmp_path / "near"), opened(memory, tmp_path / "far")
+    clips, zeros = np.arange(10), np.zeros(10)
+    assert torch.equal(near.latents_of(clips, zeros).values, far.latents_of(clips, zeros).values)
+    assert kept(tmp_path / "far") == []
+
+
 def test_what_was_fetched_is_not_taken_for_what_replaced_it(made: Path, tmp_path: Path):
     shutil.copytree(made, tmp_path / "there")
     url = f"file://{tmp_path}/there"

@@ -65,10 +65,10 @@ class ShardFiles:
         self.place.soon([self.shards[shard].name for shard in shards if shard not in self._open])
 
     def _opened(self, shard: Shard) -> int:
-        file = self.place.file(shard.name)
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = self.place.open(shard.name)
         has = os.fstat(descriptor).st_size
         if has != shard.size:
             os.close(descriptor)
+            file = self.place.folder / shard.name
             raise ValueError(f"{file} has {has} bytes instead of {shard.size}: fetch or encode the shard again")
         return descriptor

@@ -17,14 +17,30 @@ import fsspec
 
 AT_ONCE = 4  # files fetched side by side
 LARGEST = 1 << 28  # bytes of a file that is read whole
+READING = os.O_RDONLY | os.O_CLOEXEC
 
 
 class Place(ABC):
-    """Gives files of a shard folder as files of this machine."""
+    """Gives files of a shard folder as files of this machine.
+
+    Args:
+        folder: Where they are, or come to be, on this machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     @abstractmethod
     def file(self, name: str) -> Path:
-        """Return a file that can be opened now.
+        """Return a file that is no shard, and stays.
+
+        Raises:
+            ValueError: If there is no such file, or it cannot be fetched.
+        """
+
+    @abstractmethod
+    def open(self, name: str) -> int:
+        """Return a shard's file descriptor, to be read and closed by the caller.
 
         Raises:
             ValueError: If there is no such file, or it cannot be fetched.
@@ -41,15 +57,16 @@ class Local(Place):
         folder: The folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
     def file(self, name: str) -> Path:
         """Return the file itself."""
         file = self.folder / name
         if not file.is_file():
             raise ValueError(f"no file {file}: fetch or encode the shards again")
         return file
+
+    def open(self, name: str) -> int:
+        """Open the file itself."""
+        return os.open(self.file(name), READING)
 
 
 class Cached(Place):
@@ -67,8 +84,8 @@ class Cached(Place):
 
     def __init__(self, url: str, cache: Path, limit: int, version: str = "") -> None:
         self.url, self.cache, self.limit, self.version = url.rstrip("/"), cache, limit, version
-        self.folder = cache / hashlib.sha256(f"{self.url} {version}".encode()).hexdigest()[:16]
-        self._coming: dict[str, Future[Path]] = {}
+        super().__init__(cache / hashlib.sha256(f"{self.url} {version}".encode()).hexdigest()[:16])
+        self._coming: dict[str, Future[None]] = {}
         self._threads: tuple[int, ThreadPoolExecutor] | None = None
 
     def __reduce__(self) -> tuple[type[Cached], tuple[str, Path, int, str]]:
@@ -77,17 +94,22 @@ class Cached(Place):
 
     def file(self, name: str) -> Path:
         """Return the file in the cache, fetched where it is not there."""
+        os.close(self.open(name))
+        return self.folder / name
+
+    def open(self, name: str) -> int:
+        """Open the file in the cache, fetched where it is not there; it can be read when others have taken its room."""
         coming = self._coming.pop(name, None) if self._alive() else None
         if coming is not None:
             coming.result()
-        return self._fetched(name)
+        return self._opened(name)
 
     def soon(self, names: Sequence[str]) -> None:
         """Fetch files in the background."""
         threads = self._pool()
         for name in names:
             if name not in self._coming and not (self.folder / name).exists():
-                self._coming[name] = threads.submit(self._fetched, name)
+                self._coming[name] = threads.submit(self._keep, name)
 
     def _alive(self) -> bool:
         return self._threads is not None and self._threads[0] == os.getpid()
@@ -97,26 +119,32 @@ class Cached(Place):
             self._coming, self._threads = {}, (os.getpid(), ThreadPoolExecutor(AT_ONCE))
         return self._threads[1]
 
-    def _fetched(self, name: str) -> Path:
+    def _keep(self, name: str) -> None:
+        os.close(self._opened(name))
+
+    def _opened(self, name: str) -> int:
         file = self.folder / name
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(file.with_name(f".{file.name}.lock")):
-                if not file.exists():  # nobody was faster
-                    self._fetch(name, file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(file.with_name(f".{file.name}.lock")):
+            try:
+                descriptor = os.open(file, READING)
+            except FileNotFoundError:  # never there, or gone to make room
+                descriptor = self._fetch(name, file)
         with contextlib.suppress(OSError):
             now = time.time_ns()  # the system's own stamps are milliseconds apart
             os.utime(file, ns=(now, now))
-        return file
+        return descriptor
 
-    def _fetch(self, name: str, file: Path) -> None:
+    def _fetch(self, name: str, file: Path) -> int:
         temporary = file.with_name(f".{secrets.token_hex(4)}-{file.name}")
         try:
             system, path = fsspec.core.url_to_fs(f"{self.url}/{name}")
             system.get_file(path, str(temporary))
+            descriptor = os.open(temporary, READING)  # before it can go again
             with _locked(self.folder / ".room.lock"):  # room is made and taken at once: others fetch meanwhile
                 self._make_room(temporary.stat().st_size)
                 temporary.replace(file)
+            return descriptor
         except (OSError, ValueError, ImportError) as error:
             raise ValueError(f"cannot fetch {self.url}/{name}: {_reason(error)}") from error
         finally:
