@@ -100,4 +100,4 @@ def test_the_blocks_are_the_members_of_the_outermost_lists():
     nested = nn.Sequential(nn.ModuleList([nn.ModuleList([nn.Linear(1, 1)]), nn.Linear(1, 1)]))
     assert list(blocks_of(nested)) == list(nested[0])
     assert entrances(nn.Linear(1, 1)) == ("forward",)
-    assert entrances(dual(Joint()).blocks[0]) == ("forward", "alone", "told")
+    assert entrances(dual(Joint()).blocks[0]) == ("forward", "directions", "alone", "told")

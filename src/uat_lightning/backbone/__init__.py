@@ -3,6 +3,7 @@
 from uat_lightning.backbone.base import Backbone
 from uat_lightning.backbone.coupling import Coupling, Isolated, Joint
 from uat_lightning.backbone.dictation import Dictation
+from uat_lightning.backbone.directions import Directions
 from uat_lightning.backbone.dual_stream import DualStreamTransformer
 from uat_lightning.backbone.one_sided import OneSided
 from uat_lightning.backbone.paper import PaperBackbone
@@ -20,6 +21,7 @@ __all__ = [
     "Coupling",
     "Dictation",
     "DiffusersStart",
+    "Directions",
     "DualStreamTransformer",
     "FromNothing",
     "InContextSource",

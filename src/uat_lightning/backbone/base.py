@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from uat_lightning.backbone.dictation import Dictation, ReadAgain
+from uat_lightning.backbone.directions import Directions
 from uat_lightning.backbone.one_sided import AudioGivenText, OneSided, TextGivenAudio
 from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.source import BesideSource
@@ -77,6 +78,28 @@ class Backbone(Configurable, nn.Module, ABC):
                 every row first, then the next for every row.
         """
         return TextGivenAudio(self._words, audio.repeat(captions), t.repeat(captions))
+
+    def both_directions(
+        self, noisy: Pair[Sequences], t: Pair[Tensor], rows: Directions, source: Sequences | None = None
+    ) -> Prediction:
+        """Return the predictions of what is noisy, where each row has a clean side that stays.
+
+        A backbone whose clean streams do not read noisy ones takes all rows through its blocks together.
+
+        Args:
+            noisy: Latents (rows, frames, latent_width) and token ids (texts, tokens), in the order of ``Directions``.
+            t: Noise levels, (rows,) and (texts,): 0 for a condition, 1 for the null condition.
+            rows: Which texts belong to which row of audio.
+            source: Latents that the noisy audio is to be an edit of, as for ``given_text``.
+
+        Returns:
+            The audio prediction of the first ``rows.generation`` rows, and the text prediction of all other texts.
+        """
+        written, audio = noisy.text.take(rows.clean.text), noisy.audio.take(rows.noisy.audio)
+        heard, text = noisy.audio.take(rows.clean.audio), noisy.text.take(rows.noisy.text)
+        velocity = self.given_text(written, t.text[rows.clean.text], source)(audio, t.audio[rows.noisy.audio])
+        words = self.given_audio(heard, t.audio[rows.clean.audio], rows.captions)(text, t.text[rows.noisy.text])
+        return Prediction(velocity, words)
 
     def dictation(self, audio: Sequences, t: Tensor) -> Dictation:
         """Return the text prediction for tokens that come one after another, under audio that stays.

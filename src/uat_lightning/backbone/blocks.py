@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from uat_lightning.backbone.attention import attention
-from uat_lightning.backbone.stream import Memory, Stream
+from uat_lightning.backbone.directions import Directions
+from uat_lightning.backbone.modulation import Modulated
+from uat_lightning.backbone.stream import Asked, Memory, Stream
 from uat_lightning.types import Pair
 
 Side = Literal["audio", "text"]
+EVERY_ROW = Pair(slice(None), slice(None))
 
 
 class DualStreamBlock(nn.Module):
@@ -29,7 +32,7 @@ class DualStreamBlock(nn.Module):
         entered_by: The methods that are called from outside.
     """
 
-    entered_by = ("forward", "alone", "told")
+    entered_by = ("forward", "directions", "alone", "told")
 
     def __init__(self, width: int, heads: int, hidden: int, modulation_rank: int | None = None) -> None:
         super().__init__()
@@ -60,6 +63,36 @@ class DualStreamBlock(nn.Module):
         x = Pair(self.audio.update(x.audio, to_audio, *audio_how), self.text.update(x.text, to_text, *text_how))
         return x, Pair(audio.memory, text.memory)
 
+    def directions(
+        self,
+        x: Pair[Tensor],
+        condition: Pair[Tensor],
+        angles: Tensor,
+        readable: Pair[Tensor],
+        rows: Directions,
+        kept: Pair[slice] = EVERY_ROW,
+    ) -> Pair[Tensor]:
+        """Update both streams where there may be several texts to a row of audio; arguments as for ``forward``.
+
+        Args:
+            x: Hidden states (rows, frames, width) and (texts, tokens, width).
+            condition: Time embeddings, (rows, width) and (texts, width).
+            angles: Rotary angles of the audio frames.
+            readable: As in ``forward``, for the rows and for the texts.
+            rows: Which texts belong to which row of audio.
+            kept: The rows and texts that are updated.
+
+        Returns:
+            The hidden states of what is kept.
+        """
+        how = Pair(self.audio.modulation(condition.audio), self.text.modulation(condition.text))
+        audio, text = self.audio.ask(x.audio, how.audio[0], angles), self.text.ask(x.text, how.text[0], None)
+        own = slice(len(x.audio))
+        heard = Memory(*(rows.for_texts(part) for part in audio.memory))
+        to_read = Pair(audio.memory.followed_by(text.memory.take(own)), heard.followed_by(text.memory))
+        sides = zip((self.audio, self.text), x, how, (audio, text), to_read, readable, kept, strict=True)
+        return Pair(*(_updated(*side) for side in sides))
+
     def alone(
         self,
         side: Side,
@@ -78,6 +111,13 @@ class DualStreamBlock(nn.Module):
 
     def _stream(self, side: Side) -> Stream:
         return self.audio if side == "audio" else self.text
+
+
+def _updated(
+    stream: Stream, x: Tensor, how: list[Modulated], asked: Asked, memory: Memory, readable: Tensor, kept: slice
+) -> Tensor:
+    attended = attention(asked.query[kept], *memory.take(kept), readable[kept])
+    return stream.update(x[kept], attended, *(each.take(kept) for each in how))
 
 
 def walk(

@@ -12,6 +12,7 @@ from uat_lightning.backbone.base import Backbone
 from uat_lightning.backbone.blocks import DualStreamBlock, remember, remember_both, walk
 from uat_lightning.backbone.coupling import Coupling, Joint
 from uat_lightning.backbone.dictation import Cached, Dictation, Past
+from uat_lightning.backbone.directions import Directions
 from uat_lightning.backbone.heads import AudioHead, TextHead
 from uat_lightning.backbone.modulation import TimeEmbedding
 from uat_lightning.backbone.one_sided import OneSided, TextGivenAudio
@@ -19,7 +20,7 @@ from uat_lightning.backbone.prediction import Prediction, TextPrediction
 from uat_lightning.backbone.remembered import Remembered
 from uat_lightning.backbone.rotary import rotary_angles
 from uat_lightning.backbone.sight import Sight, Whole, side_by_side
-from uat_lightning.backbone.source import BesideSource, NoSource, SourceLatents, blank_padding
+from uat_lightning.backbone.source import BesideSource, NoSource, SourceLatents, beside, blank_padding
 from uat_lightning.backbone.stem import ConvolutionalStem
 from uat_lightning.backbone.stream import Memory
 from uat_lightning.backbone.warm_start import WarmStart
@@ -132,6 +133,29 @@ class DualStreamTransformer(Backbone):
         memories = [memory.repeat(captions) for memory in self._told_by_audio(audio, t)]
         return Remembered(self.text_alone, audio.mask.repeat(captions, 1), t.repeat(captions), memories)
 
+    def both_directions(
+        self, noisy: Pair[Sequences], t: Pair[Tensor], rows: Directions, source: Sequences | None = None
+    ) -> Prediction:
+        """Return the predictions of what is noisy, of all rows together where clean streams read no noisy ones."""
+        if not self.coupling.isolates or self.source_in_context:
+            return super().both_directions(noisy, t, rows, source)
+        if source is not None:
+            none = source.lengths.new_zeros(len(noisy.audio) - len(source))
+            blank = Sequences(source.values.new_zeros(len(none), *source.values.shape[1:]), none)
+            noisy = replace(noisy, audio=beside(noisy.audio, source.followed_by(blank)))
+        return self.together(noisy, t, rows)
+
+    def together(self, noisy: Pair[Sequences], t: Pair[Tensor], rows: Directions) -> Prediction:
+        """Return the predictions of what is noisy; arguments as for ``both_directions``, a source beside the audio."""
+        x, condition = Pair(self._hear(noisy.audio), self._embed(noisy.text.values)), self._conditions(t)
+        angles, readable = self._angles(noisy.audio), self._readable_together(noisy, t, rows)
+        for block in self.blocks[:-1]:
+            x = block.directions(x, condition, angles, readable, rows)
+        x = self.blocks[-1].directions(x, condition, angles, readable, rows, rows.noisy)
+        first = rows.noisy.audio
+        audio = self._velocity(x.audio, noisy.audio.take(first), t.audio[first], condition.audio[first])
+        return Prediction(audio, self.text_head(x.text))
+
     def words(self, noisy: Pair[Sequences], t: Pair[Tensor]) -> TextPrediction:
         """Return the text's side of ``forward``, without what only the audio's side needs."""
         x, condition, readable, angles = self._begun(noisy, t)
@@ -204,9 +228,21 @@ class DualStreamTransformer(Backbone):
             torch.cat([noisy.audio.mask, noisy.text.mask & reads.audio[:, None]], dim=1),
             side_by_side((noisy.audio.mask & reads.text[:, None])[:, None], self.sight.reads(noisy.text.mask)),
         )
-        condition = Pair(self.audio_time(t.audio), self._text_condition(t.text))
         x = Pair(self._hear(noisy.audio), self._embed(noisy.text.values))
-        return x, condition, readable, self._angles(noisy.audio)
+        return x, self._conditions(t), readable, self._angles(noisy.audio)
+
+    def _readable_together(self, noisy: Pair[Sequences], t: Pair[Tensor], rows: Directions) -> Pair[Tensor]:
+        """Return what rows and texts may read, of audio and then text."""
+        own, heard = slice(len(noisy.audio)), rows.for_texts(noisy.audio.mask)
+        audio = self.coupling.reads(Pair(t.audio, t.text[own])).audio
+        text = self.coupling.reads(Pair(rows.for_texts(t.audio), t.text)).text
+        return Pair(
+            torch.cat([noisy.audio.mask, noisy.text.mask[own] & audio[:, None]], dim=1),
+            side_by_side((heard & text[:, None])[:, None], self.sight.reads(noisy.text.mask)),
+        )
+
+    def _conditions(self, t: Pair[Tensor]) -> Pair[Tensor]:
+        return Pair(self.audio_time(t.audio), self._text_condition(t.text))
 
     def _text_condition(self, t: Tensor) -> Tensor:
         embedded: Tensor = self.text_time((t > 0).float())

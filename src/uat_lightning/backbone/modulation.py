@@ -20,6 +20,10 @@ class Modulated(NamedTuple):
         """Return the sub-layer's input (rows, positions, width)."""
         return torch.addcmul(self.shift, normalised, 1 + self.scale)
 
+    def take(self, rows: slice) -> Modulated:
+        """Return it for some of the rows."""
+        return Modulated(*(part[rows] for part in self))
+
 
 class Modulation(nn.Module):
     """Derives shifts, scales and gates from a condition; all are zero at initialisation.

@@ -17,7 +17,7 @@ from uat_lightning.backbone.units import blocks_of, entrances
 from uat_lightning.configurable import rebuild
 
 # The ways into a backbone; where weights are read by another way, nobody would gather them.
-ENTRANCES = ("forward", "given_text", "given_audio", "audio_alone", "text_alone", "words")
+ENTRANCES = ("forward", "given_text", "given_audio", "audio_alone", "text_alone", "together", "words")
 
 
 def shard(backbone: Backbone, mesh: DeviceMesh, compute: torch.dtype | None = None) -> None:

@@ -19,7 +19,7 @@ class Memory(NamedTuple):
     key: Tensor
     value: Tensor
 
-    def take(self, rows: Tensor) -> Memory:
+    def take(self, rows: Tensor | slice) -> Memory:
         """Return some of the rows."""
         return Memory(*(part[rows] for part in self))
 

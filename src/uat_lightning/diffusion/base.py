@@ -27,6 +27,10 @@ class Corrupted:
     target: Tensor
     weight: Tensor
 
+    def take(self, rows: slice) -> Corrupted:
+        """Return some of the rows."""
+        return Corrupted(self.noisy.take(rows), self.target[rows], self.weight[rows])
+
 
 class Objective(Configurable, ABC):
     """A corruption process and the loss of undoing it."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from uat_lightning.backbone import Backbone, beside
+from uat_lightning.backbone import Backbone, Directions, beside
 from uat_lightning.configurable import Configurable
 from uat_lightning.diffusion.base import Objective
 from uat_lightning.diffusion.occasion import Occasion
@@ -62,8 +62,8 @@ class OnePass(Passes):
 class PassPerDirection(Passes):
     """Generation rows under their text, captioning rows under their audio, without the outputs that nobody scores.
 
-    Where the backbone isolates clean audio, its stream is computed once for all captions of a row: the text learns
-    from several captions for little more work than from one.
+    Where the backbone isolates clean streams, all rows go through it together, and clean audio is computed once for all
+    captions of a row: the text learns from several captions for little more work than from one.
     """
 
     def check(self, square: SquareSampler) -> None:
@@ -78,13 +78,16 @@ class PassPerDirection(Passes):
     def losses(
         self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch, occasion: Occasion
     ) -> Pair[Tensor]:
-        """Draw noise levels for all rows and captions together, then take one direction after the other."""
-        count, (clean, generation) = batch.generation_rows, _each_caption(batch)
+        """Draw noise levels for all rows and captions together, corrupt every audio once, score what is noisy."""
+        clean, generation = _each_caption(batch)
         draw = square.draw(generation, _seen(occasion, clean, batch))
-        rows, captions = slice(count), slice(count, None)
-        audio = _generation_loss(backbone, objectives, _take(clean, rows), batch, draw)
-        at = Pair(draw.t.audio[captions], draw.t.text[captions])
-        return Pair(audio, _captioning_loss(backbone, objectives, _take(clean, captions), at, batch.captions))
+        rows, once = Directions(batch.generation_rows, batch.captions), slice(len(batch))
+        t, clean = Pair(draw.t.audio[once], draw.t.text), Pair(clean.audio.take(once), clean.text)
+        corrupted = [o.corrupt(side, at) for o, side, at in zip(objectives, clean, t, strict=True)]
+        source = _sources(backbone, batch, draw, rows.generation)
+        predicted = backbone.both_directions(Pair(*(side.noisy for side in corrupted)), t, rows, source)
+        learned = [side.take(noisy) for side, noisy in zip(corrupted, rows.noisy, strict=True)]
+        return Pair(*(_mean(o.loss(p, c)) for o, p, c in zip(objectives, predicted, learned, strict=True)))
 
 
 def _each_caption(batch: Batch) -> tuple[Pair[Sequences], Tensor]:
@@ -117,32 +120,6 @@ def _sources(backbone: Backbone, batch: Batch, draw: Draw, rows: int) -> Sequenc
     none = Sequences(values.new_zeros(missing, *values.shape[1:]), batch.sources.lengths.new_zeros(missing))
     sources = batch.sources.followed_by(none)
     return sources if draw.source is None else replace(sources, lengths=sources.lengths * draw.source[:rows])
-
-
-def _generation_loss(
-    backbone: Backbone, objectives: Pair[Objective], clean: Pair[Sequences], batch: Batch, draw: Draw
-) -> Tensor:
-    t = Pair(*(side[: len(clean.audio)] for side in draw.t))
-    text = objectives.text.corrupt(clean.text, t.text).noisy
-    corrupted = objectives.audio.corrupt(clean.audio, t.audio)
-    source = _sources(backbone, batch, draw, len(clean.audio))
-    velocity = backbone.given_text(text, t.text, source)(corrupted.noisy, t.audio)
-    return _mean(objectives.audio.loss(velocity, corrupted))
-
-
-def _captioning_loss(
-    backbone: Backbone, objectives: Pair[Objective], clean: Pair[Sequences], t: Pair[Tensor], captions: int
-) -> Tensor:
-    """Score several captions to every audio: those of the first come with the audio of all."""
-    once = slice(len(clean.text) // captions)
-    audio = objectives.audio.corrupt(clean.audio.take(once), t.audio[once]).noisy
-    corrupted = objectives.text.corrupt(clean.text, t.text)
-    logits = backbone.given_audio(audio, t.audio[once], captions)(corrupted.noisy, t.text)
-    return _mean(objectives.text.loss(logits, corrupted))
-
-
-def _take(clean: Pair[Sequences], rows: slice) -> Pair[Sequences]:
-    return Pair(clean.audio.take(rows), clean.text.take(rows))
 
 
 def _mean(per_row: Tensor) -> Tensor:
