@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from processes import run
 from toy_training import ToneData, toy_module
 from uat_lightning.callbacks.rank_seed import step_seed
 from uat_lightning.data.batches import PlannedBatches, WholeSplit
@@ -48,11 +46,7 @@ if __name__ == "__main__":
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
     folder = tmp_path_factory.mktemp("ddp")
     (folder / "train.py").write_text(SCRIPT)
-    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(folder / "train.py"), str(folder), str(STEPS)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run(str(folder / "train.py"), str(folder), str(STEPS), ranks=RANKS)
     return folder, [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(RANKS)]
 
 

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from conftest import BACKBONE, CODEC, TOKENIZER
+from processes import start
 from toy_training import KillAt, ToneData, Trace, TraceFile, toy_module, toy_trainer
 from uat_lightning.callbacks import EMA
 from uat_lightning.cli import main
@@ -154,10 +152,8 @@ def config(folder: Path, cache: Path, steps: int = 10) -> Path:
 
 def killed(folder: Path, file: Path, step: int) -> None:
     killer = f"--trainer.callbacks+=toy_training.KillAt --trainer.callbacks.step={step}".split()
-    command = [sys.executable, "-m", "uat_lightning.cli", "fit", "--config", str(file), *killer]
-    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    running = start("fit", "--config", str(file), *killer, folder=folder)
+    assert running.wait() == -signal.SIGKILL, running.read("stderr")
 
 
 @pytest.mark.slow

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+from processes import run
 from test_resume import config, equal
 from toy_training import CANVAS, VOCABULARY, WIDTH, ToneData, toy_module
 from uat_lightning.backbone import DualStreamTransformer, Isolated
@@ -85,26 +83,12 @@ def drawn(module, batch: Batch, rank: int) -> torch.Tensor:
     return module.losses(batch, Occasion(0, 0, rank, RANKS))["loss"]
 
 
-def environment() -> dict[str, str]:
-    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    return {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-
-
-def run(*command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *command], env=environment(), capture_output=True, text=True, timeout=280
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stderr
-
-
 @pytest.fixture(scope="module")
 def sharded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sharded")
     batch_of(folder, 0, 1)  # encodes
     (folder / "shard.py").write_text(SCRIPT)
-    launched = ["torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--rdzv_backend=c10d"]
-    run(*launched, "--rdzv_endpoint=localhost:0", str(folder / "shard.py"), str(folder))
+    run(str(folder / "shard.py"), str(folder), ranks=RANKS)
     return folder
 
 
@@ -155,9 +139,9 @@ def sharded_config(folder: Path, cache: Path, steps: int) -> Path:
 @pytest.mark.slow
 def test_a_sharded_training_is_named_in_yaml_resumes_and_is_exported(tmp_path: Path):
     whole, cut = (sharded_config(tmp_path / name, tmp_path / "cache", steps=4) for name in ("whole", "cut"))
-    run("uat_lightning.cli", "fit", "--config", str(whole))
-    run("uat_lightning.cli", "fit", "--config", str(cut), "--trainer.max_steps=2")
-    run("uat_lightning.cli", "fit", "--config", str(cut), "--ckpt_path=last")
+    run("fit", "--config", str(whole), ranks=RANKS)
+    run("fit", "--config", str(cut), "--trainer.max_steps=2", ranks=RANKS)
+    run("fit", "--config", str(cut), "--ckpt_path=last", ranks=RANKS)
     ends = [torch.load(file.parent / "checkpoints" / "last.ckpt", weights_only=True) for file in (whole, cut)]
     assert ends[0]["global_step"] == ends[1]["global_step"] == 4
     assert not equal(ends[0]["raw_parameters"], ends[0]["state_dict"])

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
+from processes import run
 from toy_training import ToneCorpus, ToneData, Tones, toy_module, toy_trainer
 from uat_lightning.callbacks import ScoreCaptions, ScoredTask, ScoreGenerated, ScoreTasks
 from uat_lightning.data.audio_text import Share
@@ -186,16 +184,8 @@ def test_a_test_scores_the_test_clips(tmp_path):
 def alone(tmp_path_factory) -> tuple[Path, dict[str, float]]:
     folder = tmp_path_factory.mktemp("ways")
     (folder / "score.py").write_text(SCRIPT)
-    run(folder, "alone")
+    run(str(folder / "score.py"), str(folder), "alone")
     return folder, json.loads((folder / "alone-0.json").read_text())
-
-
-def run(folder: Path, way: str) -> None:
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(folder / "score.py"), str(folder), way]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.slow
@@ -203,7 +193,7 @@ def run(folder: Path, way: str) -> None:
 def test_two_processes_give_what_one_gives(way, alone):
     folder, expected = alone
     assert expected["validation/sounds/sound_clips"] == CLIPS
-    run(folder, way)
+    run(str(folder / "score.py"), str(folder), way, ranks=2)
     for rank in range(2):
         seen = json.loads((folder / f"{way}-{rank}.json").read_text())
         assert seen == pytest.approx(expected, rel=1e-4, abs=1e-5, nan_ok=True)

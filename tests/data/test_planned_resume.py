@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from itertools import chain
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import torch
 from encoded_stores import EPOCH, KINDS, STEPS, AsksForSteps, Encoded, OneWeight, fitted
 from lightning.pytorch import Callback
 
+from processes import run
 from uat_lightning.data.buckets import QuantileBuckets
 
 
@@ -126,12 +124,7 @@ if __name__ == "__main__":
 def test_two_processes_take_what_one_would_and_one_goes_on_where_they_stopped(whole, tmp_path: Path):
     _, rows = whole
     (tmp_path / "train.py").write_text(SCRIPT)
-    here = Path(__file__).parent
-    paths = os.pathsep.join([str(here), str(here.parent), *sys.path])
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(tmp_path / "train.py"), str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run(str(tmp_path / "train.py"), str(tmp_path), ranks=2)
     ranks = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2)]
     assert [list(chain(*shares)) for shares in zip(*ranks, strict=True)] == rows[:20]
     data, checkpoint = Encoded(**KINDS["lanes"]), tmp_path / "step=13.ckpt"

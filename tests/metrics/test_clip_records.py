@@ -10,6 +10,7 @@ import torch.distributed as dist
 import torch.multiprocessing
 from torch.utils.data import DistributedSampler
 
+from processes import METHOD
 from uat_lightning.metrics.audio.divergence import BernoulliKullbackLeibler, KullbackLeibler
 from uat_lightning.metrics.audio.frechet import FrechetDistance, FrechetDistanceAtInfinity
 from uat_lightning.metrics.audio.inception_score import InceptionScore
@@ -101,7 +102,7 @@ def test_ranks_give_what_one_process_gives(ranks, tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(work, (ranks, port, tmp_path), ranks)
+    torch.multiprocessing.start_processes(work, (ranks, port, tmp_path), ranks, start_method=METHOD)
     alone = scores(list(range(CLIPS)))
     for rank in range(ranks):
         found = json.loads((tmp_path / f"{rank}.json").read_text())

@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from shard_making import digests
 
+from processes import run, start
 from uat_lightning.cli import main
 
 SOUNDSCAPES = ["--data.train_clips=20", "--data.validation_clips=5", "--data.test_clips=3", "--data.shortest=1"]
@@ -28,15 +28,6 @@ PROCESSES = {
 def command(folder: Path, out: str, *options: str) -> list[str]:
     config = ["--config=quickstart.yaml", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
     return ["encode", *config, f"--out={folder / out}", *options]
-
-
-def run(folder: Path, out: str, *options: str) -> str:
-    """Run the command in a process of its own, with as many threads whether it makes more processes or not."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    whole = [sys.executable, "-m", "uat_lightning.cli", *command(folder, out, *options)]
-    done = subprocess.run(whole, env=environment, cwd=folder, capture_output=True, text=True, timeout=250)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +79,12 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.slow
 def test_two_processes_write_the_files_of_one(undisturbed: Path, tmp_path: Path):
-    run(tmp_path, "shards", *PROCESSES["two"], *SOUNDSCAPES)
+    """Started as people do: Lightning starts the second one, from the interpreter up."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    options = command(tmp_path, "shards", *PROCESSES["two"], *SOUNDSCAPES)
+    whole = [sys.executable, "-m", "uat_lightning.cli", *options]
+    done = subprocess.run(whole, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr[-3000:]
     assert digests(tmp_path / "shards") == digests(undisturbed)
 
 
@@ -102,8 +98,8 @@ def test_real_clips_too(shared: Path, tmp_path: Path):
             split = "validation" if number % 4 == 0 else "train"
             file.write(json.dumps({"audio": str(audio), "caption": row["category"], "split": split}) + "\n")
     data = ["--config=folder.yaml", f"--data.root={tmp_path}", "--data.manifest=list.jsonl", "--data.workers=0"]
-    for name, processes in PROCESSES.items():
-        run(tmp_path, name, *data, "--clips_per_shard=5", *processes)
+    for ranks, (name, processes) in enumerate(PROCESSES.items(), 1):
+        run(*command(tmp_path, name, *data, "--clips_per_shard=5", *processes), folder=tmp_path, ranks=ranks)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
     told = json.loads((tmp_path / "one" / "meta.json").read_text())
     assert told["splits"] == {"train": {"folder": 18}, "validation": {"folder": 6}}
@@ -115,18 +111,16 @@ def test_killed_at_any_moment_it_goes_on_to_the_very_same_files(undisturbed: Pat
     moments = random.Random(0)
     kill_after(tmp_path, 0.2 + 0.3 * moments.random(), "rows")
     kill_after(tmp_path, 0.05 * moments.random(), "tar")
-    run(tmp_path, "shards", *PROCESSES["two"], *SOUNDSCAPES)
+    run(*command(tmp_path, "shards", *PROCESSES["two"], *SOUNDSCAPES), folder=tmp_path, ranks=2)
     assert digests(tmp_path / "shards") == digests(undisturbed)
 
 
 def kill_after(folder: Path, seconds: float, kind: str) -> None:
     """Begin to encode in a process, and kill it some time after it wrote a file of that kind."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    whole = [sys.executable, "-m", "uat_lightning.cli", *command(folder, "shards", *PROCESSES["one"], *SOUNDSCAPES)]
     there = len(list((folder / "shards").rglob(f"*.{kind}*")))
-    process = subprocess.Popen(whole, env=environment, cwd=folder, stderr=subprocess.DEVNULL)
-    while process.poll() is None and len(list((folder / "shards").rglob(f"*.{kind}*"))) <= there:
+    running = start(*command(folder, "shards", *PROCESSES["one"], *SOUNDSCAPES), folder=folder)
+    while running.process.is_alive() and len(list((folder / "shards").rglob(f"*.{kind}*"))) <= there:
         time.sleep(0.01)
     time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    running.process.kill()
+    running.wait()

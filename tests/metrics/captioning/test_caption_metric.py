@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from java_here import GERMAN
+from processes import run
 from uat_lightning.data.soundscapes.scorer import SoundscapesEvents
 from uat_lightning.metrics.captioning import CaptionMetric, CaptionScores, Meteor, caption_scores, quick_scorers
 
@@ -33,13 +31,12 @@ REFERENCES = [
     ["a cat meows", "a kitten cries"],
 ]  # fmt: skip
 SCRIPT = """
-import json, sys
+import json, os, sys
 from datetime import timedelta
 from pathlib import Path
 
 import torch
 from torch import distributed
-from torch.multiprocessing import spawn
 from torch.utils.data import DistributedSampler
 
 from test_caption_metric import CAPTIONS, REFERENCES
@@ -93,23 +90,14 @@ def run(rank, world, folder, java):
 
 
 if __name__ == "__main__":
-    spawn(run, (int(sys.argv[1]), sys.argv[2], sys.argv[3] == "java"), nprocs=int(sys.argv[1]))
+    run(int(os.environ["RANK"]), int(sys.argv[1]), sys.argv[2], sys.argv[3] == "java")
 """
 
 
 def spawned(folder: Path, world: int) -> list[dict]:
     (folder / "ranks.py").write_text(SCRIPT)
-    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    environment = {**os.environ, **GERMAN, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    command = [
-        sys.executable,
-        str(folder / "ranks.py"),
-        str(world),
-        str(folder),
-        "java" if shutil.which("java") else "",
-    ]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
+    words = "java" if shutil.which("java") else ""
+    run(str(folder / "ranks.py"), str(world), str(folder), words, ranks=world, environment=GERMAN)
     return [json.loads((folder / f"{world}-{rank}.json").read_text()) for rank in range(world)]
 
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from java_here import needs_java, needs_proc, processes_with
+from processes import start
 from uat_lightning.metrics.captioning import Meteor, caption_scores, quick_scorers
 from uat_lightning.metrics.captioning.java import JavaProgram, _encoded, java_version
 from uat_lightning.metrics.captioning.java_treebank import JavaTreebank
@@ -17,7 +17,8 @@ from uat_lightning.metrics.captioning.meteor import MeteorProgram
 from uat_lightning.metrics.captioning.scores import NotComputable
 
 WORKING = """
-import signal
+import os, signal
+os.setsid()  # a group of its own
 from uat_lightning.metrics.captioning.meteor import meteor
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 print("started", flush=True)
@@ -40,20 +41,16 @@ def wait_until(condition, seconds: float = 60) -> bool:
 @needs_proc
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("who", ["the process", "its group"])
-def test_a_run_that_is_killed_while_java_works_leaves_no_process(how, who):
+def test_a_run_that_is_killed_while_java_works_leaves_no_process(how, who, tmp_path):
     mark = f"UAT_KILL_TEST_{os.getpid()}_{how}_{len(who)}"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), mark: "1"}
-    run = subprocess.Popen(
-        [sys.executable, "-c", WORKING], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    assert run.stdout is not None
-    assert run.stdout.readline() == b"started\n"
+    (tmp_path / "working.py").write_text(WORKING)
+    run = start(str(tmp_path / "working.py"), environment={mark: "1"})
+    assert wait_until(lambda: run.read("stdout") == "started\n")
     assert wait_until(lambda: sum("meteor-1.5.jar" in line for line in processes_with(mark).values()) == 2)
-    assert len(processes_with(mark)) == 3  # the run, the keeper, java
-    (os.kill if who == "the process" else os.killpg)(run.pid, how)
-    run.wait(60)
-    run.stdout.close()
+    assert len(processes_with(mark)) == 2  # the keeper, java
+    assert run.process.pid is not None
+    (os.kill if who == "the process" else os.killpg)(run.process.pid, how)
+    assert run.wait(60) != 0
     assert wait_until(lambda: not processes_with(mark), 20), processes_with(mark)
 
 
@@ -71,14 +68,15 @@ def test_java_dies_with_its_keeper_and_the_asker_hears_of_it():
 
 
 @needs_java
+@needs_proc
 def test_what_takes_too_long_is_not_computed_and_leaves_no_child():
+    before = descendants(os.getpid())
     found = caption_scores(["a dog"], [["a dog"]], [Meteor(seconds=0.2)])
     assert found.not_computed == {"meteor": "METEOR gave no answer within 0.2 seconds"}
     with pytest.raises(NotComputable, match="the Treebank tokenizer gave no answer within"):
         JavaTreebank(seconds=0.01).split(["a dog"])
     assert subprocess._active == []
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert descendants(os.getpid()) == before
 
 
 @needs_java

@@ -63,10 +63,24 @@ def cost_of(
         again: Blocks whose activations are made anew for the gradient.
     """
     kept = Kept(weights)
-    precision: AbstractContextManager[object] = torch.autocast("cpu", torch.bfloat16) if half else nullcontext()
     with FlopCounterMode(display=False, custom_mapping=ATTENTION) as counter, kept, recomputed(again, kept.keep):
-        with precision, torch.autograd.graph.saved_tensors_hooks(kept.keep, lambda value: value):
-            scored = loss()
+        scored = _computed(loss, kept, half)
         forward, held = counter.get_total_flops(), kept.bytes
         scored.backward()  # type: ignore[no-untyped-call]
         return Cost(forward, counter.get_total_flops() - forward, held, kept.copies)
+
+
+def kept_by(
+    loss: Callable[[], Tensor], weights: Iterable[Tensor], half: bool = False, again: Sequence[nn.Module] = ()
+) -> int:
+    """Return the bytes that a loss keeps for its gradient, which is not computed; arguments as for ``cost_of``."""
+    kept = Kept(weights)
+    with kept, recomputed(again, kept.keep):
+        _computed(loss, kept, half)
+        return kept.bytes
+
+
+def _computed(loss: Callable[[], Tensor], kept: Kept, half: bool) -> Tensor:
+    precision: AbstractContextManager[object] = torch.autocast("cpu", torch.bfloat16) if half else nullcontext()
+    with precision, torch.autograd.graph.saved_tensors_hooks(kept.keep, lambda value: value):
+        return loss()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from tqdm import tqdm
 
-from uat_lightning.app.planning.cost import Cost, cost_of
+from uat_lightning.app.planning.cost import Cost, cost_of, kept_by
 from uat_lightning.app.planning.recipe import Recipe
 from uat_lightning.app.planning.weightless import HiddenShare, without_memory
 from uat_lightning.backbone.units import blocks_of
@@ -63,7 +63,7 @@ def rehearse(recipe: Recipe, devices: int) -> Rehearsal:
         blocks = list(blocks_of(recipe.module.backbone))
         again = _cost(recipe, generation, captioning, both, bar.update, blocks)
         spared = [[block for block in blocks if block is not kind] for kind in _kinds(recipe)]
-        most = [_cost(recipe, generation, captioning, both, bar.update, some).kept - again.kept for some in spared]
+        most = [_kept(recipe, generation, captioning, both, bar.update, some) - again.kept for some in spared]
     return Rehearsal(generation, captioning, audio, text, again, max(most, default=0))
 
 
@@ -95,11 +95,29 @@ def _cost(
     done()
     if generation + captioning == 0:
         return Cost()
+    with HiddenShare(share):
+        return cost_of(*_loss(recipe, generation, captioning), recipe.mixed, list(again))
+
+
+def _kept(
+    recipe: Recipe,
+    generation: int,
+    captioning: int,
+    share: float,
+    done: Callable[[], object],
+    again: Iterable[nn.Module],
+) -> int:
+    done()
+    with HiddenShare(share):
+        return kept_by(*_loss(recipe, generation, captioning), recipe.mixed, list(again))
+
+
+def _loss(recipe: Recipe, generation: int, captioning: int) -> tuple[Callable[[], Tensor], list[Tensor]]:
+    """Return the loss of a batch, and all weights."""
     module, batch = recipe.module, rows_of(recipe, generation, captioning)
     module.zero_grad()
     weights = [tensor for network in (module, *recipe.frozen) for tensor in (*network.parameters(), *network.buffers())]
-    with HiddenShare(share):
-        return cost_of(lambda: module.losses(batch)["loss"], weights, recipe.mixed, list(again))
+    return lambda: module.losses(batch)["loss"], weights
 
 
 def rows_of(recipe: Recipe, generation: int, captioning: int) -> Batch:
