@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 RUN := runs/quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format clean
+.PHONY: help install demo test all-tests test-fast lint format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,7 +23,10 @@ demo: $(READY)  ## Train on the built-in data, then write runs/quickstart/report
 	$(BIN)/uat-fit --config quickstart.yaml
 	$(BIN)/uat report --model $(RUN)/model --out $(RUN)/report.html
 
-test: lint  ## Style, types and all tests (one thread each: two of them run side by side)
+test: $(READY)  ## Style and types, and beside them all tests
+	$(MAKE) --jobs=2 lint all-tests
+
+all-tests: $(READY)  ## All tests (one thread each: two of them run side by side)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-fast: $(READY)  ## The tests that take seconds
