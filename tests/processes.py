@@ -72,8 +72,12 @@ def run(*arguments: str, ranks: int = 1, **more: Any) -> Running:
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "MASTER_ADDR": "localhost", "MASTER_PORT": port}
         variables = {**environment, **{name: str(value) for name, value in place.items()}} if ranks > 1 else environment
         started.append(start(*arguments, environment=variables, **more))
-    for running in started:
-        assert running.wait() == 0, running.read("stderr")[-3000:]
+    try:
+        for running in started:
+            assert running.wait() == 0, running.read("stderr")[-3000:]
+    finally:
+        for running in started:  # where one failed, the others would wait for it
+            running.process.kill()
     return started[0]
 
 

@@ -70,6 +70,13 @@ class Sequences:
         both = [_widened(side.values, width) for side in (self, others)]
         return Sequences(torch.cat(both), torch.cat([self.lengths, others.lengths]))
 
+    def filled_up(self, rows: int) -> Sequences:
+        """Return ``rows`` rows: these, and then others of length 0."""
+        missing, values = rows - len(self), self.values
+        return self.followed_by(
+            Sequences(values.new_zeros(missing, *values.shape[1:]), self.lengths.new_zeros(missing))
+        )
+
     def repeat(self, times: int) -> Sequences:
         """Return all rows ``times`` over: first every row once, then every row again."""
         return Sequences(torch.cat([self.values] * times), torch.cat([self.lengths] * times))

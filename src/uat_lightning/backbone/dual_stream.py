@@ -140,9 +140,7 @@ class DualStreamTransformer(Backbone):
         if not self.coupling.isolates or self.source_in_context:
             return super().both_directions(noisy, t, rows, source)
         if source is not None:
-            none = source.lengths.new_zeros(len(noisy.audio) - len(source))
-            blank = Sequences(source.values.new_zeros(len(none), *source.values.shape[1:]), none)
-            noisy = replace(noisy, audio=beside(noisy.audio, source.followed_by(blank)))
+            noisy = replace(noisy, audio=beside(noisy.audio, source.filled_up(len(noisy.audio))))
         return self.together(noisy, t, rows)
 
     def together(self, noisy: Pair[Sequences], t: Pair[Tensor], rows: Directions) -> Prediction:

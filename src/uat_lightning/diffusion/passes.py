@@ -49,9 +49,10 @@ class OnePass(Passes):
         self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch, occasion: Occasion
     ) -> Pair[Tensor]:
         """Score every row on both sides, and count the side that it learns."""
-        clean, generation = _each_caption(batch)
-        draw = square.draw(generation, _seen(occasion, clean, batch))
-        corrupted = [o.corrupt(rows, t) for o, rows, t in zip(objectives, clean, draw.t, strict=True)]
+        rows, clean = Directions(batch.generation_rows, batch.captions), batch.sorted()
+        draw = _drawn(square, batch, clean, rows, occasion)
+        clean = Pair(Sequences(rows.for_texts(clean.audio.values), rows.for_texts(clean.audio.lengths)), clean.text)
+        corrupted = [o.corrupt(side, t) for o, side, t in zip(objectives, clean, draw.t, strict=True)]
         audio, text = (side.noisy for side in corrupted)
         source = _sources(backbone, batch, draw, len(audio))
         predicted = backbone(Pair(audio if source is None else beside(audio, source), text), draw.t)
@@ -79,10 +80,9 @@ class PassPerDirection(Passes):
         self, backbone: Backbone, objectives: Pair[Objective], square: SquareSampler, batch: Batch, occasion: Occasion
     ) -> Pair[Tensor]:
         """Draw noise levels for all rows and captions together, corrupt every audio once, score what is noisy."""
-        clean, generation = _each_caption(batch)
-        draw = square.draw(generation, _seen(occasion, clean, batch))
-        rows, once = Directions(batch.generation_rows, batch.captions), slice(len(batch))
-        t, clean = Pair(draw.t.audio[once], draw.t.text), Pair(clean.audio.take(once), clean.text)
+        rows, clean = Directions(batch.generation_rows, batch.captions), batch.sorted()
+        draw = _drawn(square, batch, clean, rows, occasion)
+        t = Pair(draw.t.audio[: len(batch)], draw.t.text)
         corrupted = [o.corrupt(side, at) for o, side, at in zip(objectives, clean, t, strict=True)]
         source = _sources(backbone, batch, draw, rows.generation)
         predicted = backbone.both_directions(Pair(*(side.noisy for side in corrupted)), t, rows, source)
@@ -90,20 +90,14 @@ class PassPerDirection(Passes):
         return Pair(*(_mean(o.loss(p, c)) for o, p, c in zip(objectives, predicted, learned, strict=True)))
 
 
-def _each_caption(batch: Batch) -> tuple[Pair[Sequences], Tensor]:
-    """Return a row for every caption, those of generation rows first, and whether it teaches generation."""
-    count, clean = batch.generation_rows, batch.sorted()
-    audio, heard = clean.audio.take(slice(count)), clean.audio.take(slice(count, None))
-    places = torch.arange(len(clean.text), device=batch.generation.device)
-    return Pair(audio.followed_by(heard.repeat(batch.captions)), clean.text), places < count
-
-
-def _seen(occasion: Occasion, clean: Pair[Sequences], batch: Batch) -> Occasion:
-    edits = None
+def _drawn(square: SquareSampler, batch: Batch, clean: Pair[Sequences], rows: Directions, occasion: Occasion) -> Draw:
+    """Return a place on the square for every caption."""
+    captions, edits = len(clean.text), None
     if batch.sources is not None:
-        missing = len(clean.text) - len(batch.sources)
-        edits = nn.functional.pad(batch.sources.lengths > 0, (0, missing))
-    return replace(occasion, lengths=Pair(clean.audio.lengths, clean.text.lengths), edits=edits)
+        edits = nn.functional.pad(batch.sources.lengths > 0, (0, captions - len(batch.sources)))
+    lengths = Pair(rows.for_texts(clean.audio.lengths), clean.text.lengths)
+    generation = torch.arange(captions, device=batch.generation.device) < rows.generation
+    return square.draw(generation, replace(occasion, lengths=lengths, edits=edits))
 
 
 def _sources(backbone: Backbone, batch: Batch, draw: Draw, rows: int) -> Sequences | None:
@@ -116,9 +110,7 @@ def _sources(backbone: Backbone, batch: Batch, draw: Draw, rows: int) -> Sequenc
         return None
     if not backbone.takes_source:
         raise ValueError(f"the batch holds edits, and {type(backbone).__name__} takes no source: give it SourceLatents")
-    values, missing = batch.sources.values, rows - len(batch.sources)
-    none = Sequences(values.new_zeros(missing, *values.shape[1:]), batch.sources.lengths.new_zeros(missing))
-    sources = batch.sources.followed_by(none)
+    sources = batch.sources.filled_up(rows)
     return sources if draw.source is None else replace(sources, lengths=sources.lengths * draw.source[:rows])
 
 

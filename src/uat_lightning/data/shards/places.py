@@ -140,11 +140,10 @@ class Cached(Place):
         try:
             system, path = fsspec.core.url_to_fs(f"{self.url}/{name}")
             system.get_file(path, str(temporary))
-            descriptor = os.open(temporary, READING)  # before it can go again
             with _locked(self.folder / ".room.lock"):  # room is made and taken at once: others fetch meanwhile
                 self._make_room(temporary.stat().st_size)
                 temporary.replace(file)
-            return descriptor
+                return os.open(file, READING)  # before others can take its room
         except (OSError, ValueError, ImportError) as error:
             raise ValueError(f"cannot fetch {self.url}/{name}: {_reason(error)}") from error
         finally:
