@@ -45,12 +45,15 @@ def test_a_run_that_is_killed_while_java_works_leaves_no_process(how, who, tmp_p
     mark = f"UAT_KILL_TEST_{os.getpid()}_{how}_{len(who)}"
     (tmp_path / "working.py").write_text(WORKING)
     run = start(str(tmp_path / "working.py"), environment={mark: "1"})
-    assert wait_until(lambda: run.read("stdout") == "started\n")
-    assert wait_until(lambda: sum("meteor-1.5.jar" in line for line in processes_with(mark).values()) == 2)
-    assert len(processes_with(mark)) == 2  # the keeper, java
-    assert run.process.pid is not None
-    (os.kill if who == "the process" else os.killpg)(run.process.pid, how)
-    assert run.wait(60) != 0
+    try:
+        assert wait_until(lambda: run.read("stdout") == "started\n")
+        assert wait_until(lambda: sum("meteor-1.5.jar" in line for line in processes_with(mark).values()) == 2)
+        assert len(processes_with(mark)) == 2  # the keeper, java
+        assert run.process.pid is not None
+        (os.kill if who == "the process" else os.killpg)(run.process.pid, how)
+        assert run.wait(60) != 0
+    finally:
+        run.process.kill()  # a test that fails leaves nothing that works on
     assert wait_until(lambda: not processes_with(mark), 20), processes_with(mark)
 
 
