@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from uat_lightning.app.planning.cost import cost_of
 from uat_lightning.app.planning.weightless import HiddenShare, without_memory
-from uat_lightning.backbone.attention import attention
+from uat_lightning.backbone.attention import SHORT, attention
 
 ROWS, WIDTH, FLOAT, HALF = 50, 32, 4, 2
 
@@ -57,7 +57,7 @@ def test_a_recomputed_block_keeps_its_input_and_computes_anew_what_the_gradient_
 
 
 def test_attention_costs_two_products_and_keeps_no_scores():
-    rows, heads, positions, width = 2, 4, 96, 16
+    rows, heads, positions, width = 2, 4, SHORT + 32, 16
     with FakeTensorMode():
         parts = [torch.zeros(rows, heads, positions, width, requires_grad=True) for _ in range(3)]
         valid = torch.ones(rows, positions, dtype=torch.bool)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uat_lightning.sampling import ConfidenceOrder, Euler
+from uat_lightning.sampling import AudioFirst, ConfidenceOrder, Euler, Guidance
 from uat_lightning.tasks import (
     Caption,
     Choice,
@@ -62,11 +62,16 @@ class Last(Choice):
         return [len(texts) - 1 for texts in candidates]
 
 
-def test_candidates_differ_by_their_seeds_and_the_first_is_that_of_a_plain_caption(tiny_parts: Parts, waveforms):
+@pytest.mark.parametrize("guidance", [None, AudioFirst(2.0)])
+def test_candidates_differ_by_their_seeds_and_the_first_is_that_of_a_plain_caption(
+    tiny_parts: Parts, waveforms, guidance: Guidance | None
+):
+    """The first is guided as a caption alone is, the others are not, unless guidance is asked for."""
     choice, sampler = Last(), ConfidenceOrder(4, 2.0)
-    written = ChosenCaption(sampler, choice=choice, candidates=3).run(tiny_parts, waveforms, seed=5, first=2)
-    drawn = [Caption(sampler).run(tiny_parts, waveforms, 5 + STRIDE * number, 2) for number in (1, 2)]
-    plain = [Caption().run(tiny_parts, waveforms, 5, 2), *drawn]
+    written = ChosenCaption(sampler, guidance, choice, candidates=3).run(tiny_parts, waveforms, seed=5, first=2)
+    unguided = Caption(sampler, guidance or Guidance(1.0))
+    drawn = [unguided.run(tiny_parts, waveforms, 5 + STRIDE * number, 2) for number in (1, 2)]
+    plain = [Caption(guidance=guidance).run(tiny_parts, waveforms, 5, 2), *drawn]
     assert choice.seen == list(zip(*plain, strict=True))
     assert written == plain[2]
     assert len(set(choice.seen[0])) > 1

@@ -16,7 +16,7 @@ def caption(
     seed: int = 0,
     steps: int = 64,
     temperature: float | None = None,
-    guidance: float = 1.35,
+    guidance: float | None = None,
     sampler: Literal[
         "ConfidenceOrder", "ConfidenceThreshold", "EntropyBound", "FirstHitting", "Ancestral", "ReMDM", "LeftToRight"
     ]
@@ -44,7 +44,8 @@ def caption(
         seed: Seed; it matters only where something is drawn: by the sampler, or where guidance is not 1.
         steps: Steps to write a caption in, where the sampler has steps.
         temperature: 0 writes the likeliest words, 1 draws them; the sampler's own where not given.
-        guidance: How much the audio counts; 1 is as trained.
+        guidance: How much the audio counts; 1 is as trained. Where not given 1.35 for the likeliest caption and 1 for
+            those that are drawn; 1 in a given text.
         sampler: How words are written: the surest first, all that are sure enough, as many as are nearly independent;
             at random: one by one, in steps, in steps with second thoughts; or one after another from left to right.
             Where not given what suits the model: the surest first, or from left to right.
@@ -94,7 +95,7 @@ def caption(
     if given is not None:
         Blanks.read(given, opened.parts.tokenizer)  # complains before any work is done
     drawn = text_sampler(sampler, steps, temperature, number > 1, opened.parts.writing)
-    way = text_guidance(guidance, drawn)
+    way = None if guidance is None else text_guidance(guidance, drawn)
     if given is not None:
         write = infiller(drawn, way, given)
     else:

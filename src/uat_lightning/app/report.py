@@ -9,7 +9,7 @@ def report(
     clips: int = 200,
     first: int = 0,
     seed: int = 0,
-    steps: int = 25,
+    steps: int = 16,
     guidance: float = 4.0,
     guidance_rescale: float = 0.9,
     strength: float = 0.8,

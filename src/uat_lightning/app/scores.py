@@ -39,7 +39,7 @@ class Settings:
     """
 
     seed: int = 0
-    steps: int = 25
+    steps: int = 16
     guidance: float = 4.0
     guidance_rescale: float = 0.9
     strength: float = 0.8

@@ -41,7 +41,7 @@ class TaggerRecipe:
 
     train_clips: int = 8000
     validation_clips: int = 800
-    epochs: int = 5
+    epochs: int = 3
     batch_size: int = 32
     learning_rate: float = 3e-3
     width: int = 16

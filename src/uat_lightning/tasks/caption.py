@@ -71,7 +71,8 @@ class ChosenCaption(Caption):
 
     Args:
         sampler: Draws captions, others for other seeds; that of ``Caption`` at temperature 1 where None.
-        guidance: Classifier-free guidance on the audio; that of ``Caption`` where None.
+        guidance: Classifier-free guidance on the audio, of all. Where None that of ``Caption`` for the likeliest, and
+            none for those that are drawn: they are as the model believes, and cost half.
         choice: How to choose; what both directions of the model agree on where None, see ``BothDirections``. A model
             that was never trained to generate needs another.
         candidates: Captions to choose from.
@@ -88,7 +89,7 @@ class ChosenCaption(Caption):
         candidates: int = CAPTIONS,
         likeliest: Caption | None = None,
     ) -> None:
-        super().__init__(sampler, guidance)
+        super().__init__(sampler, guidance or Guidance(scale=1.0))
         self.choice, self.candidates = choice or MostLikely(BothDirections()), checked_candidates(candidates)
         self.likeliest = likeliest or Caption(guidance=guidance)
 

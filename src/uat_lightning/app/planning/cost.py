@@ -23,6 +23,7 @@ def _attention_backward(out: Any, query: Any, key: Any, value: Any, *_: object, 
 
 
 # torch counts the fused attention of GPUs; its twin on the CPU, which keeps as little, is the one that is called here.
+# (Up to a length where the CPU takes plain products, which keep the scores: little at such lengths.)
 ATTENTION = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
