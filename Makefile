@@ -13,10 +13,10 @@ help:  ## Show this list
 
 install: $(READY)  ## Set up .venv with the package and its development tools
 
+# What is imported is compiled then; most of 15,000 files never are, and to compile them all takes a minute.
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	# What is imported is compiled then; of 15,000 files most never are, and compiling them all takes a minute.
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
 	touch $(READY)
 
@@ -27,8 +27,8 @@ demo: $(READY)  ## Train on the built-in data, then write runs/quickstart/report
 test: $(READY)  ## Style and types, and beside them all tests
 	$(MAKE) --jobs=2 lint all-tests
 
-all-tests: $(READY)  ## All tests (one thread each: two of them run side by side)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+all-tests: $(READY)  ## All tests, one thread each (three processes: some tests wait for processes of their own)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3
 
 test-fast: $(READY)  ## The tests that take seconds
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"

@@ -39,7 +39,7 @@ class TaggerRecipe:
         seed: Seed of weights, order and augmentation.
     """
 
-    train_clips: int = 8000
+    train_clips: int = 6000
     validation_clips: int = 800
     epochs: int = 3
     batch_size: int = 32
