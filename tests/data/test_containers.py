@@ -165,6 +165,14 @@ def test_noise_in_place_of_content_is_heard_or_refused_and_never_crashes(files, 
             assert "\n" not in str(error)
 
 
+def test_a_track_of_an_unknown_kind(files, tmp_path):
+    content = files["aac.m4a"].read_bytes()
+    kind = content.index(b"\x40", content.index(b"esds"))  # MPEG-4 audio, in the track's description
+    unknown = content[:kind] + b"\xff" + content[kind + 1 :]
+    (tmp_path / "a.m4a").write_bytes(unknown.replace(b"mp4a", b"nope"))
+    assert "cannot decode" in complaint(tmp_path / "a.m4a")
+
+
 def test_a_silent_film_and_an_empty_one(tmp_path):
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         film = container.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p")

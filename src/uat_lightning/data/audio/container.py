@@ -141,6 +141,8 @@ class ContainerDecoder(Decoder):
             with self.file.open("rb") as stream, av.open(stream, format=self.format) as container:
                 if not container.streams.audio:
                     raise AudioError(f"{self.file} has no sound track: leave it out")
+                if container.streams.audio[0].codec_context is None:
+                    raise AudioError(f"{self.file} has a sound track that FFmpeg cannot decode: convert it to FLAC")
                 yield container
         except AudioError:
             raise
