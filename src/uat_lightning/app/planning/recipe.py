@@ -23,7 +23,7 @@ class Recipe:
 
     Args:
         module: The module, on the meta device.
-        codec: The codec, on the meta device; it has done its work before training.
+        codec: The codec, with random weights; it has done its work before training.
         rows: Rows of a global batch.
         generation_rows: Those that teach audio from text.
         captions: Captions of each captioning row.
@@ -82,8 +82,8 @@ def read_recipe(config: Namespace, seconds: float | None = None) -> Recipe:
         raise ValueError("how long the clips are is not in the config: give --seconds")
     if (trainer.get("max_steps") or -1) < 1:
         raise ValueError("how long the training is to be is not in the config: give --trainer.max_steps")
+    codec = rebuild(without_sources(data["codec"]), Codec)  # type: ignore[type-abstract]
     with torch.device("meta"):
-        codec = rebuild(without_sources(data["codec"]), Codec)  # type: ignore[type-abstract]
         module = _module(without_sources(config["model"].as_dict()))
     rows, callbacks = data["batch_size"], trainer.get("callbacks") or []
     return Recipe(
