@@ -44,8 +44,8 @@ def caption(
         seed: Seed; it matters only where something is drawn: by the sampler, or where guidance is not 1.
         steps: Steps to write a caption in, where the sampler has steps.
         temperature: 0 writes the likeliest words, 1 draws them; the sampler's own where not given.
-        guidance: How much the audio counts; 1 is as trained. Where not given 1.35 for the likeliest caption and 1 for
-            those that are drawn; 1 in a given text.
+        guidance: How much the audio counts; 1 is as trained. Where not given 1.35, and 1 for what is drawn beside the
+            likeliest caption or fills in a given text.
         sampler: How words are written: the surest first, all that are sure enough, as many as are nearly independent;
             at random: one by one, in steps, in steps with second thoughts; or one after another from left to right.
             Where not given what suits the model: the surest first, or from left to right.
