@@ -77,6 +77,14 @@ def test_candidates_differ_by_their_seeds_and_the_first_is_that_of_a_plain_capti
     assert len(set(choice.seen[0])) > 1
 
 
+def test_what_is_drawn_is_not_guided_unless_guidance_is_asked_for():
+    usual, asked = ChosenCaption(), AudioFirst(2.0)
+    assert usual.guidance == Guidance(1.0)
+    assert usual.likeliest.guidance is None  # the one that suits the model
+    guided = ChosenCaption(guidance=asked)
+    assert guided.guidance is guided.likeliest.guidance is asked
+
+
 @pytest.mark.parametrize("choice", [None, MostLikely(PerToken(2))])
 def test_a_chosen_caption_does_not_depend_on_the_batch(tiny_parts: Parts, waveforms, choice: Choice | None):
     task = ChosenCaption(ConfidenceOrder(3, 1.0), choice=choice, candidates=2)

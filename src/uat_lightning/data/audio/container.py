@@ -142,7 +142,7 @@ class ContainerDecoder(Decoder):
                 if not container.streams.audio:
                     raise AudioError(f"{self.file} has no sound track: leave it out")
                 if container.streams.audio[0].codec_context is None:
-                    raise AudioError(f"{self.file} has a sound track that FFmpeg cannot decode: convert it to FLAC")
+                    raise AudioError(f"{self.file} has a sound track that FFmpeg cannot decode: fetch it again")
                 yield container
         except AudioError:
             raise
