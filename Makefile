@@ -27,11 +27,11 @@ demo: $(READY)  ## Train on the built-in data, then write runs/quickstart/report
 test: $(READY)  ## Style and types, and beside them all tests
 	$(MAKE) --jobs=2 lint all-tests
 
-all-tests: $(READY)  ## All tests (one thread each: two of them run side by side)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+all-tests: $(READY)  ## All tests (one thread each: two of them run side by side, and who is done helps the other)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(READY)  ## The tests that take seconds
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 lint: $(READY)  ## Style and types
 	$(BIN)/ruff check .

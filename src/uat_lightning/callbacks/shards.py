@@ -67,9 +67,13 @@ class ShardWriter(BasePredictionWriter):
             draft.skip(clip, reason)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Finish the folder where every shard is done."""
+        """Finish the folder where every shard is done.
+
+        All processes wait for it: the one that people started, and wait for, may not be the one that finishes.
+        """
         if self.written is None:
             self.written = self._opened(trainer).finish()
+        trainer.strategy.barrier("the folder is finished")
 
     def _opened(self, trainer: Trainer) -> ShardBuild:
         self._build = self._build or _clips(trainer).build()

@@ -74,10 +74,35 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, capsys: pytest.C
     assert [file.name for file in (tmp_path / "shards").iterdir()] == ["diary.txt"]
 
 
+SECOND_FINISHES = """
+import os, time
+
+from uat_lightning.cli import main
+from uat_lightning.data.shards.build import ShardBuild
+
+finish = ShardBuild.finish
+
+
+def slowly(build):
+    told = None
+    while os.environ["LOCAL_RANK"] == "1" and told is None:
+        time.sleep(0.5)
+        told = finish(build)
+    return told
+
+
+ShardBuild.finish = slowly
+main()
+"""
+
+
 @pytest.mark.slow
 def test_two_processes_write_the_files_of_one(undisturbed: Path, tmp_path: Path):
-    """Started as people do, without ``torchrun``: Lightning itself starts the second one, from the interpreter up."""
-    (tmp_path / "begin.py").write_text("from uat_lightning.cli import main\n\nmain()\n")
+    """Started as people do, without ``torchrun``: Lightning itself starts the second one, from the interpreter up.
+
+    The first one, which people wait for, ends when the folder is finished, even where the second one does that.
+    """
+    (tmp_path / "begin.py").write_text(SECOND_FINISHES)
     options = command(tmp_path, "shards", *PROCESSES["two"], *SOUNDSCAPES)
     run(str(tmp_path / "begin.py"), *options, folder=tmp_path)
     assert digests(tmp_path / "shards") == digests(undisturbed)
