@@ -1,21 +1,21 @@
-"""Fixtures: a model so small that it can be made on the spot, complete and untrained."""
+"""Fixtures: a model so small that it can be made on the spot, complete and untrained.
+
+What is heavy is imported where it is needed: the process that only hands out the tests reads this file as well.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
-import torch
 
-from uat_lightning.backbone import DualStreamTransformer
-from uat_lightning.codec import MelCodec
-from uat_lightning.data.soundscapes import Soundscapes
-from uat_lightning.pipeline import UATPipeline
-from uat_lightning.tasks import Parts
-from uat_lightning.text import BytePairTokenizer
+if TYPE_CHECKING:
+    from uat_lightning.backbone import DualStreamTransformer
+    from uat_lightning.codec import MelCodec
+    from uat_lightning.tasks import Parts
+    from uat_lightning.text import BytePairTokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
 CODEC = {"latent_width": 4, "mel_bands": 16, "window": 512, "mel_hop": 256, "patch": 4, "iterations": 4}
@@ -43,12 +43,19 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def clips() -> list[Any]:
+    from uat_lightning.data.soundscapes import Soundscapes
+
     soundscapes = Soundscapes(shortest=1.0, longest=1.5)
     return [soundscapes.clip("train", index) for index in range(8)]
 
 
 @pytest.fixture(scope="session")
 def tiny_codec(clips: list[Any]) -> MelCodec:
+    import numpy as np
+    import torch
+
+    from uat_lightning.codec import MelCodec
+
     codec = MelCodec(**CODEC)
     audio = np.concatenate([clip.audio for clip in clips])
     codec.fit(torch.from_numpy(audio)[None, None])
@@ -57,6 +64,8 @@ def tiny_codec(clips: list[Any]) -> MelCodec:
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer(clips: list[Any]) -> BytePairTokenizer:
+    from uat_lightning.text import BytePairTokenizer
+
     tokenizer = BytePairTokenizer(**TOKENIZER)
     tokenizer.fit([caption for clip in clips for caption in clip.captions])
     return tokenizer
@@ -65,6 +74,10 @@ def tiny_tokenizer(clips: list[Any]) -> BytePairTokenizer:
 @pytest.fixture
 def tiny_backbone() -> DualStreamTransformer:
     """Return a network whose every weight matters: nothing is left at its zero start."""
+    import torch
+
+    from uat_lightning.backbone import DualStreamTransformer
+
     with torch.random.fork_rng():
         torch.manual_seed(0)
         backbone = DualStreamTransformer(**BACKBONE)
@@ -75,11 +88,15 @@ def tiny_backbone() -> DualStreamTransformer:
 
 @pytest.fixture
 def tiny_parts(tiny_backbone: DualStreamTransformer, tiny_codec: MelCodec, tiny_tokenizer: BytePairTokenizer) -> Parts:
+    from uat_lightning.tasks import Parts
+
     return Parts(tiny_backbone, tiny_codec, tiny_tokenizer)
 
 
 @pytest.fixture
 def tiny_pipeline_folder(tiny_parts: Parts, tmp_path: Path) -> Path:
+    from uat_lightning.pipeline import UATPipeline
+
     UATPipeline(tiny_parts).save_pretrained(tmp_path / "model")
     return tmp_path / "model"
 
