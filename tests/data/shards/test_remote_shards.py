@@ -108,6 +108,13 @@ def test_processes_share_a_cache_that_is_too_small_for_them(made: Path, tmp_path
     assert len(kept(tmp_path)) <= 1
 
 
+def test_a_file_that_somebody_takes_from_the_cache_meanwhile_is_not_missed(memory: str, tmp_path: Path):
+    place = Cached(memory, tmp_path, 1 << 30)
+    place.folder.mkdir(parents=True)
+    (place.folder / "gone.tar").symlink_to("nowhere")  # listed, and not there when it is looked at
+    assert place.file("train-tones-000000.tar").stat().st_size > 0
+
+
 def test_a_shard_that_makes_room_for_others_at_once_is_read_all_the_same(
     made: Path, memory: str, tmp_path: Path, monkeypatch
 ):

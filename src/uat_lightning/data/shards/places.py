@@ -150,13 +150,19 @@ class Cached(Place):
             temporary.unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
-        kept = [(file, file.stat()) for file in self.folder.rglob("*.tar") if not file.name.startswith(".")]
+        kept = list(self._kept())
         total = size + sum(status.st_size for _, status in kept)
         for file, status in sorted(kept, key=lambda each: each[1].st_mtime_ns):
             if total <= self.limit:
                 return
             file.unlink(missing_ok=True)
             total -= status.st_size
+
+    def _kept(self) -> Iterator[tuple[Path, os.stat_result]]:
+        for file in self.folder.rglob("*.tar"):
+            with contextlib.suppress(FileNotFoundError):  # somebody empties the cache meanwhile
+                if not file.name.startswith("."):
+                    yield file, file.stat()
 
 
 @contextlib.contextmanager
