@@ -139,6 +139,15 @@ def shown(config: str) -> set[str]:
     return set(samples["init_args"]["tasks"])
 
 
+@pytest.mark.parametrize("config", ["quickstart.yaml", "folder.yaml", "edit.yaml", "joint_plus.yaml"])
+def test_a_backbone_has_the_sizes_of_the_tokenizer_beside_it(config: str) -> None:
+    """What is made tiny below has other sizes."""
+    settings = yaml.safe_load(shipped_configs()[config].read_text())
+    backbone = settings["model"]["init_args"]["backbone"]["init_args"]
+    tokenizer = settings["data"]["init_args"]["tokenizer"]["init_args"]
+    assert {name: backbone[name] for name in tokenizer} == tokenizer
+
+
 def test_every_shipped_config_has_a_test_here() -> None:
     assert set(CONFIGS) == set(OWN) | set(UPON)
 
