@@ -13,7 +13,10 @@ help:  ## Show this list
 
 install: $(READY)  ## Set up .venv with the package and its development tools
 
-# What is imported is compiled then; most of 15,000 files never are, and to compile them all takes a minute.
+# What is imported is compiled then, and kept, even where the environment asks that nothing be:
+# else each process would compile torch and Lightning anew. Most of 15,000 files are never imported.
+unexport PYTHONDONTWRITEBYTECODE
+
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
