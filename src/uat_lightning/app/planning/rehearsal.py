@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +20,7 @@ from uat_lightning.backbone.units import blocks_of
 from uat_lightning.diffusion import Occasion
 from uat_lightning.types import Batch, Pair, Sequences
 
+Measured = TypeVar("Measured")
 DRAWS = 4096  # rows whose hidden words are counted
 
 
@@ -53,71 +57,82 @@ def rehearse(recipe: Recipe, devices: int) -> Rehearsal:
         raise ValueError(f"precision {recipe.precision} cannot be planned: 32-true and bf16-mixed can")
     generation = round(recipe.generation_rows / devices)
     captioning = recipe.rows // devices - generation
-    shares = [hidden_share(recipe, learn) for learn in (True, False)]
-    with FakeTensorMode(), tqdm(total=3 + len(_kinds(recipe)), desc="Rehearsing", leave=False, disable=None) as bar:
-        for network in (recipe.module, *recipe.frozen):
-            without_memory(network)
-        both = (generation * shares[0] + captioning * shares[1]) / (generation + captioning)
-        audio = _cost(recipe, generation, 0, shares[0], bar.update)
-        text = _cost(recipe, 0, captioning, shares[1], bar.update)
-        blocks = list(blocks_of(recipe.module.backbone))
-        again = _cost(recipe, generation, captioning, both, bar.update, blocks)
-        spared = [[block for block in blocks if block is not kind] for kind in _kinds(recipe)]
-        most = [_kept(recipe, generation, captioning, both, bar.update, some) - again.kept for some in spared]
-    return Rehearsal(generation, captioning, audio, text, again, max(most, default=0))
+    audio, text, both = _shares(recipe, generation, captioning)
+    blocks, kinds = list(blocks_of(recipe.module.backbone)), _kinds(recipe)
+    with _weightless(recipe), tqdm(total=3 + len(kinds), desc="Rehearsing", leave=False, disable=None) as bar:
+        told = partial(_told, bar)
+        alone = told(audio.cost), told(text.cost)
+        again = told(both.cost, blocks)
+        most = [told(both.kept, [block for block in blocks if block is not kind]) - again.kept for kind in kinds]
+    return Rehearsal(generation, captioning, *alone, again, max(most, default=0))
 
 
 def directions(recipe: Recipe) -> tuple[Cost, Cost]:
     """Return what the rows of a batch cost that teach audio from text, and those that teach text from audio."""
-    rows = recipe.generation_rows, recipe.rows - recipe.generation_rows
-    shares = [hidden_share(recipe, learn) for learn in (True, False)]
+    audio, text, _ = _shares(recipe, recipe.generation_rows, recipe.rows - recipe.generation_rows)
+    with _weightless(recipe):
+        return audio.cost(), text.cost()
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a batch, whose loss is computed on tensors that have no memory."""
+
+    recipe: Recipe
+    generation: int
+    captioning: int
+    hidden: float
+
+    def cost(self, again: Sequence[nn.Module] = ()) -> Cost:
+        """Return what their loss and its gradient cost where some blocks are recomputed."""
+        if not self.generation + self.captioning:
+            return Cost()
+        with HiddenShare(self.hidden):
+            return cost_of(self._loss(), self._weights(), self.recipe.mixed, again)
+
+    def kept(self, again: Sequence[nn.Module]) -> int:
+        """Return the bytes that their loss keeps where some blocks are recomputed."""
+        with HiddenShare(self.hidden):
+            return kept_by(self._loss(), self._weights(), self.recipe.mixed, again)
+
+    def _loss(self) -> Callable[[], Tensor]:
+        module, batch = self.recipe.module, rows_of(self.recipe, self.generation, self.captioning)
+        module.zero_grad()
+        return lambda: module.losses(batch)["loss"]
+
+    def _weights(self) -> list[Tensor]:
+        networks = (self.recipe.module, *self.recipe.frozen)
+        return [tensor for network in networks for tensor in (*network.parameters(), *network.buffers())]
+
+
+def _shares(recipe: Recipe, generation: int, captioning: int) -> tuple[_Rows, _Rows, _Rows]:
+    """Return the rows of either direction and both together, with their share of hidden words."""
+    audio = _Rows(recipe, generation, 0, hidden_share(recipe, generation=True))
+    text = _Rows(recipe, 0, captioning, hidden_share(recipe, generation=False))
+    hidden = (generation * audio.hidden + captioning * text.hidden) / (generation + captioning)
+    return audio, text, _Rows(recipe, generation, captioning, hidden)
+
+
+@contextmanager
+def _weightless(recipe: Recipe) -> Iterator[None]:
+    """Let the recipe's networks, and what is made meanwhile, have no memory."""
     with FakeTensorMode():
         for network in (recipe.module, *recipe.frozen):
             without_memory(network)
-        audio = _cost(recipe, rows[0], 0, shares[0], lambda: None)
-        return audio, _cost(recipe, 0, rows[1], shares[1], lambda: None)
+        yield
+
+
+def _told(bar: tqdm[NoReturn], measure: Callable[..., Measured], *arguments: object) -> Measured:
+    """Return a measurement, and let the progress bar know of it."""
+    measured = measure(*arguments)
+    bar.update()
+    return measured
 
 
 def _kinds(recipe: Recipe) -> list[nn.Module]:
     """Return one block of each kind: the first of every list."""
     blocks = list(blocks_of(recipe.module.backbone))
     return [block for place, block in enumerate(blocks) if not place or type(block) is not type(blocks[place - 1])]
-
-
-def _cost(
-    recipe: Recipe,
-    generation: int,
-    captioning: int,
-    share: float,
-    done: Callable[[], object],
-    again: Iterable[nn.Module] = (),
-) -> Cost:
-    done()
-    if generation + captioning == 0:
-        return Cost()
-    with HiddenShare(share):
-        return cost_of(*_loss(recipe, generation, captioning), recipe.mixed, list(again))
-
-
-def _kept(
-    recipe: Recipe,
-    generation: int,
-    captioning: int,
-    share: float,
-    done: Callable[[], object],
-    again: Iterable[nn.Module],
-) -> int:
-    done()
-    with HiddenShare(share):
-        return kept_by(*_loss(recipe, generation, captioning), recipe.mixed, list(again))
-
-
-def _loss(recipe: Recipe, generation: int, captioning: int) -> tuple[Callable[[], Tensor], list[Tensor]]:
-    """Return the loss of a batch, and all weights."""
-    module, batch = recipe.module, rows_of(recipe, generation, captioning)
-    module.zero_grad()
-    weights = [tensor for network in (module, *recipe.frozen) for tensor in (*network.parameters(), *network.buffers())]
-    return lambda: module.losses(batch)["loss"], weights
 
 
 def rows_of(recipe: Recipe, generation: int, captioning: int) -> Batch:
