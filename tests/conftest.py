@@ -35,7 +35,10 @@ DATA = {
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of real audio, or skip the test where there is none."""
-    folder = Path(os.environ.get("UAT_SHARED", ROOT.parent / "shared"))
+    named = os.environ.get("UAT_SHARED")
+    folder = Path(named or ROOT.parent / "shared")
+    if named and not folder.is_dir():
+        pytest.fail(f"UAT_SHARED names {folder}, which is no folder: mend it, or unset it to do without real audio")
     if not folder.is_dir():
         pytest.skip(f"no real audio: {folder} is absent (name it with UAT_SHARED)")
     return folder
