@@ -5,11 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from uat_lightning.app.planning.tally import Tally, recomputed
+from uat_lightning.app.planning.kept import Kept, recomputed
+
+
+def _attention(query: Any, key: Any, value: Any, *_: object, **__: object) -> int:  # noqa: ANN401
+    return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
+
+
+def _attention_backward(out: Any, query: Any, key: Any, value: Any, *_: object, **__: object) -> int:  # noqa: ANN401
+    return int(sdpa_backward_flop_count(out, query, key, value))  # type: ignore[no-untyped-call]
+
+
+# torch counts the fused attention of GPUs; its twin on the CPU, which keeps as little, is the one that is called here.
+# (Up to a length where the CPU takes plain products, which keep the scores: little at such lengths.)
+ATTENTION = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}
 
 
 @dataclass(frozen=True)
@@ -45,25 +63,25 @@ def cost_of(
         half: Whether it is computed in automatic mixed precision.
         again: Blocks whose activations are made anew for the gradient.
     """
-    tally = Tally(weights)
-    with tally, recomputed(again, tally.keep):
-        scored = _computed(loss, tally, half)
-        forward, held = tally.flops, tally.bytes
+    kept = Kept(weights)
+    with FlopCounterMode(display=False, custom_mapping=ATTENTION) as counter, kept, recomputed(again, kept.keep):
+        scored = _computed(loss, kept, half)
+        forward, held = counter.get_total_flops(), kept.bytes
         scored.backward()  # type: ignore[no-untyped-call]
-        return Cost(forward, tally.flops - forward, held, tally.copies)
+        return Cost(forward, counter.get_total_flops() - forward, held, kept.copies)
 
 
 def kept_by(
     loss: Callable[[], Tensor], weights: Iterable[Tensor], half: bool = False, again: Sequence[nn.Module] = ()
 ) -> int:
     """Return the bytes that a loss keeps for its gradient, which is not computed; arguments as for ``cost_of``."""
-    tally = Tally(weights)
-    with tally, recomputed(again, tally.keep):
-        _computed(loss, tally, half)
-        return tally.bytes
+    kept = Kept(weights)
+    with kept, recomputed(again, kept.keep):
+        _computed(loss, kept, half)
+        return kept.bytes
 
 
-def _computed(loss: Callable[[], Tensor], tally: Tally, half: bool) -> Tensor:
+def _computed(loss: Callable[[], Tensor], kept: Kept, half: bool) -> Tensor:
     precision: AbstractContextManager[object] = torch.autocast("cpu", torch.bfloat16) if half else nullcontext()
-    with precision, torch.autograd.graph.saved_tensors_hooks(tally.keep, lambda value: value):
+    with precision, torch.autograd.graph.saved_tensors_hooks(kept.keep, lambda value: value):
         return loss()

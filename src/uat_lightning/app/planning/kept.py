@@ -1,4 +1,4 @@
-"""What a loss computes, and what it keeps for its gradient."""
+"""What is kept from the forward pass for the backward pass."""
 
 from __future__ import annotations
 
@@ -11,38 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 
 from uat_lightning.backbone.units import entrances, recompute
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> int:
-    return int(sdpa_flop_count(query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]
-
-
-def _attention_backward(out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> int:
-    return int(sdpa_backward_flop_count(out.shape, query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]
-
-
-# torch counts the fused attention of GPUs; its twin on the CPU, which keeps as little, is the one that is called here.
-# (Up to a length where the CPU takes plain products, which keep the scores: little at such lengths.)
-ATTENTION = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
-}
-
-
-class Tally(TorchDispatchMode):
-    """Counts operations, and the memory of tensors that are kept, each once.
-
-    Operations are counted as by torch's ``FlopCounterMode``, but not by it: every mode costs time at every operation.
+class Kept(TorchDispatchMode):
+    """Counts the memory of tensors that are kept, each once.
 
     Args:
-        weights: Tensors that do not count as kept.
-
-    Attributes:
-        flops: Floating-point operations so far; a multiplication and an addition are two.
-        copies: Bytes of weights that were copied into another precision.
+        weights: Tensors that do not count.
     """
 
     def __init__(self, weights: Iterable[Tensor]) -> None:
@@ -50,16 +27,12 @@ class Tally(TorchDispatchMode):
         # Storages are held, so that none is mistaken for a later one in its place.
         self.weights = {storage._cdata: storage for storage in (weight.untyped_storage() for weight in weights)}
         self.held: dict[int, torch.UntypedStorage] = {}
-        self.formulas = {**flop_registry, **ATTENTION}
-        self.copies = self.flops = 0
+        self.copies = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
-        """Run an operation, count it, and note where it copies a weight into another precision."""
+        """Run an operation, and note where it copies a weight into another precision."""
         out = func(*args, **(kwargs or {}))
-        formula = self.formulas.get(func._overloadpacket)
-        if formula is not None:
-            self.flops += formula(*args, **(kwargs or {}), out_val=out)
-        elif func is torch.ops.aten._to_copy.default and args[0].untyped_storage()._cdata in self.weights:
+        if func is torch.ops.aten._to_copy.default and args[0].untyped_storage()._cdata in self.weights:
             storage = out.untyped_storage()
             self.weights[storage._cdata] = storage
             self.copies += storage.nbytes()
