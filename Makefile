@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 RUN := runs/quickstart
+# One thread each: two of them run side by side, and who is done helps the other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test all-tests test-fast lint format clean
@@ -30,11 +32,11 @@ demo: $(READY)  ## Train on the built-in data, then write runs/quickstart/report
 test: $(READY)  ## Style and types, and beside them all tests
 	$(MAKE) --jobs=2 lint all-tests
 
-all-tests: $(READY)  ## All tests (one thread each: two of them run side by side, and who is done helps the other)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+all-tests: $(READY)  ## All tests
+	$(PYTEST)
 
 test-fast: $(READY)  ## The tests that take seconds
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(READY)  ## Style and types
 	$(BIN)/ruff check .

@@ -80,7 +80,7 @@ def f1(found: Sequence[Events], true: Sequence[Events]) -> Ratio:
 def caption_ratios(ground: Ground, clips: Sequence[TestClip], captions: Sequence[str]) -> dict[str, Score]:
     """Return the scores of captions."""
     read, ones = [ground.read(text) for text in captions], [1.0] * len(clips)
-    cider = caption_scores(captions, [clip.references for clip in clips], [CiderD()]).per_caption["cider_d"]
+    cider = caption_scores(captions, [clip.references for clip in clips], [CiderD()]).per_clip["cider_d"]
     related = [float(bool(clip.relations)) for clip in clips]
     right = [
         float(bool(clip.relations) and said.events == clip.events and said.relations == clip.relations)

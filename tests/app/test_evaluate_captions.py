@@ -59,7 +59,7 @@ def test_scores_are_those_of_the_metric_and_every_clip_has_its_own(capsys):
     expected = caption_scores(["a bell rings", "", "rain falls"], list(TRUE.values()))
     for name in ("bleu_1", "bleu_4", "rouge_l", "cider_d"):
         assert record["scores"][name] == pytest.approx(expected.scores[name])
-        assert [clip["scores"][name] for clip in record["clips"]] == pytest.approx(expected.per_caption[name])
+        assert [clip["scores"][name] for clip in record["clips"]] == pytest.approx(expected.per_clip[name])
     assert [clip["id"] for clip in record["clips"]] == list(TRUE)
     assert record["clips"][1]["notes"] == {"caption": "", "references": TRUE["dog"]}
     assert "spice" in record["not_computed"] and "spice" not in record["scores"]

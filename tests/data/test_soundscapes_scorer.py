@@ -42,7 +42,7 @@ def test_wrong_captions_are_scored_by_hand():
     )
     assert found.scores["event_recall"] == 1 and found.scores["event_precision"] == pytest.approx(3 / 4)
     assert found.scores["relations_right"] == found.scores["relations_right_given_events"] == 0
-    assert found.per_caption["event_f1"] == [1, pytest.approx(2 / 3)]
+    assert found.per_clip["event_f1"] == [1, pytest.approx(2 / 3)]
     assert sum(found.shares["event_precision"]) / 2 == pytest.approx(3 / 4)
     assert {"attributes_right", "attributes_named"} <= found.not_computed.keys()
     assert found.not_computed["attributes_named"] == "no clip has what it counts"

@@ -10,7 +10,8 @@ import torch
 from java_here import GERMAN
 from processes import run
 from uat_lightning.data.soundscapes.scorer import SoundscapesEvents
-from uat_lightning.metrics.captioning import CaptionMetric, CaptionScores, Meteor, caption_scores, quick_scorers
+from uat_lightning.metrics.captioning import CaptionMetric, Meteor, caption_scores, quick_scorers
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 CAPTIONS = [
     "a bell rings",
@@ -64,7 +65,7 @@ def outcome(rank, shards, batch=2, scorers=None, words=None, shift=0):
         return str(error)
     again = {name: float(value) for name, value in metric.compute().items()}
     assert again == values and metric.ids == [] or torch.cat(metric.ids).tolist() == list(rows)
-    return {"scores": values, "per_caption": metric.result.per_caption, "not_computed": metric.result.not_computed}
+    return {"scores": values, "per_clip": metric.result.per_clip, "not_computed": metric.result.not_computed}
 
 
 def run(rank, world, folder, java):
@@ -101,11 +102,11 @@ def spawned(folder: Path, world: int) -> list[dict]:
     return [json.loads((folder / f"{world}-{rank}.json").read_text()) for rank in range(world)]
 
 
-def same(seen: dict, alone: CaptionScores) -> None:
+def same(seen: dict, alone: CorpusScores) -> None:
     assert seen["scores"] == pytest.approx(alone.scores, abs=1e-9)
-    assert seen["per_caption"].keys() == alone.per_caption.keys()
-    for name, values in alone.per_caption.items():
-        assert seen["per_caption"][name] == pytest.approx(values, abs=1e-9, nan_ok=True)
+    assert seen["per_clip"].keys() == alone.per_clip.keys()
+    for name, values in alone.per_clip.items():
+        assert seen["per_clip"][name] == pytest.approx(values, abs=1e-9, nan_ok=True)
     assert seen["not_computed"] == alone.not_computed
 
 
@@ -119,7 +120,7 @@ def test_ranks_give_what_one_process_gives(world, tmp_path):
             same(seen[shards], alone)
         for shards in ("events", "events of uneven ranks"):
             same(seen[shards], events)
-        assert seen["nobody"] == {"scores": {}, "per_caption": {}, "not_computed": {}}
+        assert seen["nobody"] == {"scores": {}, "per_clip": {}, "not_computed": {}}
         assert "broken by intent" in seen["broken"]
         assert seen["local ids"] == "two clips have the id 0: give every clip its number in the whole data set"
 
@@ -150,7 +151,7 @@ def test_reset_forgets():
     metric = added(0, 1)
     assert metric.compute()["rouge_l"] > 0
     metric.reset()
-    assert metric.result == CaptionScores()
+    assert metric.result == CorpusScores()
     metric.update([], [], [])
     assert metric.compute() == {}
 

@@ -107,10 +107,10 @@ def test_fense_takes_nine_tenths_for_an_error(bert, checkpoint):
     middle = (first + second) / 2
     found = caption_scores(SAID, TRUE, [SentenceSimilarity(SentenceTransformer(bert)), FluencyError(detector, middle)])
     errors = [float(value > middle) for value in (first, second)]
-    assert found.per_caption["fluency_error"] == errors
+    assert found.per_clip["fluency_error"] == errors
     assert sum(errors) == 1
-    alike = found.per_caption["sentence_similarity"]
-    assert found.per_caption["fense"] == pytest.approx([a * (1 - 0.9 * e) for a, e in zip(alike, errors, strict=True)])
+    alike = found.per_clip["sentence_similarity"]
+    assert found.per_clip["fense"] == pytest.approx([a * (1 - 0.9 * e) for a, e in zip(alike, errors, strict=True)])
 
 
 def test_a_checkpoint_that_is_none_or_of_another_shape_is_a_reason(bert, tmp_path):

@@ -36,7 +36,7 @@ def check(case: dict, scorers: list[CaptionScorer] | None = None) -> set[str]:
     for name in compared:
         assert found.scores[name] == pytest.approx(case["expected"][name], abs=tolerance), name
     for name, values in case.get("expected_sents", {}).items():
-        assert found.per_caption[name] == pytest.approx(values, abs=tolerance)
+        assert found.per_clip[name] == pytest.approx(values, abs=tolerance)
     return compared
 
 

@@ -7,10 +7,11 @@ from pycocoevalcap.bleu.bleu import Bleu as CocoBleu
 from pycocoevalcap.cider.cider import Cider as CocoCider
 from pycocoevalcap.rouge.rouge import Rouge as CocoRouge
 
-from uat_lightning.metrics.captioning import AlreadySplit, CaptionScorer, CaptionScores, NotComputable, caption_scores
+from uat_lightning.metrics.captioning import AlreadySplit, CaptionScorer, NotComputable, caption_scores
 from uat_lightning.metrics.captioning.combined import COMBINATIONS
 from uat_lightning.metrics.captioning.ngrams import cider_d
 from uat_lightning.metrics.captioning.variety import distinct_share, vocabulary_size
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 CANDIDATES = ["a bell rings twice then rain falls", "a dog barks", "wind blows while a saw cuts"]
 REFERENCES = [
@@ -29,9 +30,9 @@ def test_scores_are_those_of_pycocoevalcap():
     assert [found.scores[f"bleu_{n}"] for n in (1, 2, 3, 4)] == bleu
     assert (found.scores["rouge_l"], found.scores["cider_d"]) == (rouge, pytest.approx(cider, abs=1e-13))
     assert cider > 1
-    assert [found.per_caption[f"bleu_{n}"] for n in (1, 2, 3, 4)] == bleu_each
-    assert found.per_caption["rouge_l"] == rouge_each.tolist()
-    assert found.per_caption["cider_d"] == pytest.approx(cider_each, abs=1e-13)
+    assert [found.per_clip[f"bleu_{n}"] for n in (1, 2, 3, 4)] == bleu_each
+    assert found.per_clip["rouge_l"] == rouge_each.tolist()
+    assert found.per_clip["cider_d"] == pytest.approx(cider_each, abs=1e-13)
 
 
 def test_scoring_prints_nothing(capsys):
@@ -73,8 +74,8 @@ def test_a_single_clip_has_no_cider_and_says_why():
 
 def test_an_empty_caption_scores_nothing_and_keeps_its_row():
     mixed = caption_scores(["", "rain falls", "..."], [["a dog barks"], ["rain falls"], ["wind blows"]])
-    assert mixed.per_caption["rouge_l"] == [0, 1, 0]
-    assert mixed.per_caption["cider_d"] == [0, pytest.approx(5), 0]  # two words have neither 3-grams nor 4-grams
+    assert mixed.per_clip["rouge_l"] == [0, 1, 0]
+    assert mixed.per_clip["cider_d"] == [0, pytest.approx(5), 0]  # two words have neither 3-grams nor 4-grams
     empty = caption_scores(["", ""], [["a dog barks"], ["rain falls"]])
     assert empty.scores["bleu_4"] < 1e-3
     assert empty.not_computed == {
@@ -128,19 +129,19 @@ class Given(CaptionScorer):
     def score(self, corpus):
         if self.values is None:
             raise NotComputable(self.reason)
-        return CaptionScores({self.names[0]: sum(self.values) / 2}, {self.names[0]: self.values})
+        return CorpusScores({self.names[0]: sum(self.values) / 2}, {self.names[0]: self.values})
 
 
-def combined(*scorers: CaptionScorer) -> CaptionScores:
+def combined(*scorers: CaptionScorer) -> CorpusScores:
     return caption_scores(["a b", "c d"], [["a"], ["c"]], scorers)
 
 
 def test_combinations_are_made_caption_by_caption():
     cider, spice, error = Given("cider_d", [1.0, 2.0]), Given("spice", [0.5, 0.0]), Given("fluency_error", [1.0, 0.0])
     found = combined(cider, spice, error, Given("sentence_similarity", [0.5, 0.75]))
-    assert found.per_caption["spider"] == [0.75, 1.0]
-    assert found.per_caption["spider_fl"] == pytest.approx([0.075, 1.0])
-    assert found.per_caption["fense"] == pytest.approx([0.05, 0.75])
+    assert found.per_clip["spider"] == [0.75, 1.0]
+    assert found.per_clip["spider_fl"] == pytest.approx([0.075, 1.0])
+    assert found.per_clip["fense"] == pytest.approx([0.05, 0.75])
     assert found.scores["spider"] == 0.875
     assert found.scores["fense"] == pytest.approx(0.4)
     assert {combination.name for combination in COMBINATIONS} == {"spider", "spider_fl", "fense"}

@@ -10,9 +10,10 @@ from typing import Any
 from uat_lightning.app.evaluation.caption_files import References, Said
 from uat_lightning.app.evaluation.intervals import with_intervals
 from uat_lightning.app.evaluation.record import ClipScores, Evaluation, Protocol, finite, versions
-from uat_lightning.metrics.captioning import CaptionScorer, CaptionScores, JavaTreebank, Meteor, Words, caption_scores
+from uat_lightning.metrics.captioning import CaptionScorer, JavaTreebank, Meteor, Words, caption_scores
 from uat_lightning.metrics.captioning.java import java_version
 from uat_lightning.metrics.captioning.scores import NotComputable
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 NOBODY_ASKED = "no scorer for it was named, see --scorers"
 WANTED = ("meteor", "spice", "spider", "spider_fl", "sentence_similarity", "fense")  # papers report these
@@ -92,11 +93,11 @@ def digest(values: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _clips(written: Mapping[str, str], true: Mapping[str, Sequence[str]], result: CaptionScores) -> list[ClipScores]:
+def _clips(written: Mapping[str, str], true: Mapping[str, Sequence[str]], result: CorpusScores) -> list[ClipScores]:
     return [
         ClipScores(
             clip,
-            {name: values[row] for name, values in result.per_caption.items()},
+            {name: values[row] for name, values in result.per_clip.items()},
             {"caption": text, "references": list(true[clip])},
             {name: values[row] for name, values in result.shares.items()},
         )

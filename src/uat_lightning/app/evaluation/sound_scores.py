@@ -17,6 +17,7 @@ from uat_lightning.metrics.audio.inception_score import inception_score
 from uat_lightning.metrics.audio.moments import Moments
 from uat_lightning.metrics.audio.sanity import Sanity
 from uat_lightning.metrics.audio.similarity import clap_score
+from uat_lightning.metrics.corpus_scores import CorpusScores
 from uat_lightning.metrics.embedders import AudioEmbedder, AudioTagger, TextAudioEmbedder
 from uat_lightning.metrics.embedders.convolutional import ConvolutionalTagger
 from uat_lightning.metrics.events import agreement
@@ -54,33 +55,7 @@ class Heard:
         return torch.cat(self.logits).cpu().double()
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Some scores.
-
-    Args:
-        scores: Of all sounds together.
-        per_clip: Of each sound.
-        reasons: Why others are absent.
-        shares: What each sound adds to scores of all together, whose mean these are.
-    """
-
-    scores: dict[str, float] = field(default_factory=dict)
-    per_clip: dict[str, list[float]] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    shares: dict[str, list[float]] = field(default_factory=dict)
-
-    def __or__(self, other: Scored) -> Scored:
-        """Return both."""
-        return Scored(
-            self.scores | other.scores,
-            self.per_clip | other.per_clip,
-            self.reasons | other.reasons,
-            self.shares | other.shares,
-        )
-
-
-def distribution_scores(made: Heard, true: Heard, points: int) -> Scored:
+def distribution_scores(made: Heard, true: Heard, points: int) -> CorpusScores:
     """Return the Frechet distance, that at infinitely many clips, and the Inception Score.
 
     Args:
@@ -91,7 +66,7 @@ def distribution_scores(made: Heard, true: Heard, points: int) -> Scored:
     return _frechet(made, true) | _at_infinity(made, true, points) | _inception(made)
 
 
-def pair_scores(made: Heard, true: Heard, places: Sequence[int], apart: Sequence[float]) -> Scored:
+def pair_scores(made: Heard, true: Heard, places: Sequence[int], apart: Sequence[float]) -> CorpusScores:
     """Return the scores of sounds beside the true ones of their names.
 
     Args:
@@ -102,17 +77,17 @@ def pair_scores(made: Heard, true: Heard, places: Sequence[int], apart: Sequence
     """
     if not places:
         reason = NO_PAIRS if true.looks else NO_TRUE
-        return Scored(reasons=dict.fromkeys(("log_spectral_distance_db", *DIVERGENCES), reason))
+        return CorpusScores(not_computed=dict.fromkeys(("log_spectral_distance_db", *DIVERGENCES), reason))
     found = {"log_spectral_distance_db": list(apart)}
     if not made.logits:
-        return _averaged(found) | Scored(reasons=dict.fromkeys(DIVERGENCES, NO_TAGGER))
+        return _averaged(found) | CorpusScores(not_computed=dict.fromkeys(DIVERGENCES, NO_TAGGER))
     p, q = true.tags[list(places)], made.tags
     values = [kullback_leibler(a.softmax(-1), b.softmax(-1), EPSILON) for a, b in ((p, q), (q, p))]
     values += [bernoulli_kullback_leibler(a.sigmoid(), b.sigmoid(), EPSILON) for a, b in ((p, q), (q, p))]
     return _averaged({**found, **{name: row.tolist() for name, row in zip(DIVERGENCES, values, strict=True)}})
 
 
-def prompt_scores(made: Heard, prompts: Sequence[str], embedder: AudioEmbedder | None) -> Scored:
+def prompt_scores(made: Heard, prompts: Sequence[str], embedder: AudioEmbedder | None) -> CorpusScores:
     """Return how near sounds are to what was asked for.
 
     Args:
@@ -122,14 +97,14 @@ def prompt_scores(made: Heard, prompts: Sequence[str], embedder: AudioEmbedder |
     """
     if not isinstance(embedder, TextAudioEmbedder):
         reason = NO_EMBEDDER if embedder is None else f"{type(embedder).__name__} knows no texts: name CLAP"
-        return Scored(reasons={"clap_score": reason})
+        return CorpusScores(not_computed={"clap_score": reason})
     if not prompts:
-        return Scored(reasons={"clap_score": "no prompts: name a file of them with --references"})
+        return CorpusScores(not_computed={"clap_score": "no prompts: name a file of them with --references"})
     audio = torch.stack([vectors.mean(0) for vectors in made.embeddings])
     return _averaged({"clap_score": clap_score(audio, embedder.embed_texts(prompts).to(audio.device)).tolist()})
 
 
-def event_scores(made: Heard, prompts: Sequence[str], tagger: AudioTagger | None) -> Scored:
+def event_scores(made: Heard, prompts: Sequence[str], tagger: AudioTagger | None) -> CorpusScores:
     """Return whether the events of prompts are heard: precision, recall and F1 over all sounds together.
 
     Args:
@@ -138,50 +113,56 @@ def event_scores(made: Heard, prompts: Sequence[str], tagger: AudioTagger | None
         tagger: What heard them; one of the events of Soundscapes, which prompts are read for.
     """
     if not isinstance(tagger, ConvolutionalTagger) or not set(tagger.classes) <= EVENTS.keys():
-        return Scored(reasons=dict.fromkeys(SCORES[:3], "no tagger of the events: name --tagger soundscapes"))
+        return CorpusScores(
+            not_computed=dict.fromkeys(SCORES[:3], "no tagger of the events: name --tagger soundscapes")
+        )
     asked = [told([prompt]).events.keys() for prompt in prompts]
     if not any(asked):
-        return Scored(reasons=dict.fromkeys(SCORES[:3], "no prompt names an event of Soundscapes"))
+        return CorpusScores(not_computed=dict.fromkeys(SCORES[:3], "no prompt names an event of Soundscapes"))
     loud = made.tags > tagger.threshold.cpu()
     heard = [{tagger.classes[place] for place in row.nonzero()[:, 0].tolist()} for row in loud]
     found = agreement(heard, asked)
     known = dict(zip(SCORES[:3], (found.precision, found.recall, found.f1), strict=True))
-    return Scored(
+    return CorpusScores(
         {name: ratio.value for name, ratio in known.items()},
         {name: ratio.each for name, ratio in known.items()},
         shares={name: ratio.shares for name, ratio in known.items()},
     )
 
 
-def _averaged(per_clip: dict[str, list[float]]) -> Scored:
-    return Scored({name: float(torch.tensor(row).double().nanmean()) for name, row in per_clip.items()}, per_clip)
+def _averaged(per_clip: dict[str, list[float]]) -> CorpusScores:
+    return CorpusScores({name: float(torch.tensor(row).double().nanmean()) for name, row in per_clip.items()}, per_clip)
 
 
-def _frechet(made: Heard, true: Heard) -> Scored:
+def _frechet(made: Heard, true: Heard) -> CorpusScores:
     if not made.embeddings or not true.embeddings:
-        return Scored(reasons={"frechet_distance": NO_TRUE if made.embeddings else NO_EMBEDDER})
+        return CorpusScores(not_computed={"frechet_distance": NO_TRUE if made.embeddings else NO_EMBEDDER})
     sides = [Moments.of(torch.cat(side.embeddings)) for side in (true, made)]
     rows = dict(zip(("true_embeddings", "embeddings"), (float(side.count) for side in sides), strict=True))
     shares = frechet_shares(sides[0], made.embeddings).tolist()
-    return Scored({"frechet_distance": frechet_distance(*sides), **rows}, shares=_named("frechet_distance", shares))
+    return CorpusScores(
+        {"frechet_distance": frechet_distance(*sides), **rows}, shares=_named("frechet_distance", shares)
+    )
 
 
-def _at_infinity(made: Heard, true: Heard, points: int) -> Scored:
+def _at_infinity(made: Heard, true: Heard, points: int) -> CorpusScores:
     name = "frechet_distance_at_infinity"
     if not points or not true.embeddings:
-        return Scored(reasons={name: "not asked for: give --points 15" if not points else NO_TRUE})
+        return CorpusScores(not_computed={name: "not asked for: give --points 15" if not points else NO_TRUE})
     if len(made.embeddings) < LEAST:
-        return Scored(reasons={name: f"needs an embedder and {LEAST} clips, there are {len(made.embeddings)}"})
+        return CorpusScores(
+            not_computed={name: f"needs an embedder and {LEAST} clips, there are {len(made.embeddings)}"}
+        )
     line = frechet_distance_at_infinity(Moments.of(torch.cat(true.embeddings)), made.embeddings, points)
-    return Scored({name: line.distance, f"{name}_fit": line.fit})
+    return CorpusScores({name: line.distance, f"{name}_fit": line.fit})
 
 
-def _inception(made: Heard) -> Scored:
+def _inception(made: Heard) -> CorpusScores:
     if not made.logits:
-        return Scored(reasons={"inception_score": NO_TAGGER})
+        return CorpusScores(not_computed={"inception_score": NO_TAGGER})
     score = inception_score(made.tags)
     shares = _named("inception_score", inception_shares(made.tags).tolist())
-    return Scored({"inception_score": score.mean, "inception_score_deviation": score.deviation}, shares=shares)
+    return CorpusScores({"inception_score": score.mean, "inception_score_deviation": score.deviation}, shares=shares)
 
 
 def _named(name: str, shares: list[float]) -> dict[str, list[float]]:

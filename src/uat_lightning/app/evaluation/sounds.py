@@ -16,7 +16,6 @@ from uat_lightning.app.evaluation.record import ClipScores, Evaluation, Protocol
 from uat_lightning.app.evaluation.recordings import Recording, pairs, turned_to_peak
 from uat_lightning.app.evaluation.sound_scores import (
     Heard,
-    Scored,
     distribution_scores,
     event_scores,
     pair_scores,
@@ -24,6 +23,7 @@ from uat_lightning.app.evaluation.sound_scores import (
 )
 from uat_lightning.metrics.audio.sanity import sanity, summary
 from uat_lightning.metrics.audio.spectral import log_spectral_distance
+from uat_lightning.metrics.corpus_scores import CorpusScores
 from uat_lightning.metrics.embedders import AudioEmbedder, AudioTagger
 from uat_lightning.metrics.embedders.mono import mono
 
@@ -123,16 +123,16 @@ def evaluate_sounds(sounds: Sounds, listening: Listening, system: dict[str, Any]
         prompt_scores(made, prompts, listening.embedder),
         event_scores(made, prompts, listening.tagger),
     ]
-    found = reduce(Scored.__or__, parts)
+    found = reduce(CorpusScores.__or__, parts)
     scores, undefined = finite({**found.scores, **summary(made.looks)})
     data = {**data, **_data(sounds)}
     protocol = Protocol(data, listening.describe(), {**system, "sounds_sha256": _hash(sounds.made)}, versions())
     true_scores = finite(summary(true.looks))[0] if true.looks else {}
     clips = _clips(sounds, made, found)
-    return with_intervals(Evaluation("sounds", protocol, scores, undefined | found.reasons, clips, true_scores))
+    return with_intervals(Evaluation("sounds", protocol, scores, undefined | found.not_computed, clips, true_scores))
 
 
-def _clips(sounds: Sounds, made: Heard, found: Scored) -> list[ClipScores]:
+def _clips(sounds: Sounds, made: Heard, found: CorpusScores) -> list[ClipScores]:
     clips = []
     for row, name in enumerate(sounds.made):
         scores = {score: values[row] for score, values in found.per_clip.items()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uat_lightning.metrics.captioning import CaptionScorer, CaptionScores, NotComputable
+from uat_lightning.metrics.captioning import CaptionScorer, NotComputable
 from uat_lightning.metrics.captioning.scores import CaptionCorpus
+from uat_lightning.metrics.corpus_scores import CorpusScores
 from uat_lightning.metrics.scenes import SCORES, ToldScene, scene_ratios
 
 from .parse import parse
@@ -20,7 +21,7 @@ class SoundscapesEvents(CaptionScorer):
 
     names = SCORES
 
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus.
 
         Raises:
@@ -31,7 +32,7 @@ class SoundscapesEvents(CaptionScorer):
             raise NotComputable("no reference names an event of Soundscapes: score captions of Soundscapes")
         ratios = scene_ratios([told([caption]) for caption in corpus.texts.candidates], true)
         known = {name: ratio for name, ratio in ratios.items() if sum(ratio.wholes)}
-        return CaptionScores(
+        return CorpusScores(
             {name: ratio.value for name, ratio in known.items()},
             {name: ratio.each for name, ratio in known.items()},
             {name: "no clip has what it counts" for name in ratios if name not in known},

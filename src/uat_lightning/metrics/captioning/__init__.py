@@ -5,7 +5,7 @@ from uat_lightning.metrics.captioning.java_treebank import JavaTreebank
 from uat_lightning.metrics.captioning.meteor import Meteor
 from uat_lightning.metrics.captioning.metric import CaptionMetric
 from uat_lightning.metrics.captioning.ngrams import Bleu, CiderD, RougeL
-from uat_lightning.metrics.captioning.scores import CaptionScorer, CaptionScores, NotComputable
+from uat_lightning.metrics.captioning.scores import CaptionScorer, NotComputable
 from uat_lightning.metrics.captioning.scoring import caption_scores, every_scorer, quick_scorers
 from uat_lightning.metrics.captioning.sentences import SentenceEmbedder, SentenceSimilarity, SentenceTransformer
 from uat_lightning.metrics.captioning.spice import Spice
@@ -17,7 +17,6 @@ __all__ = [
     "Bleu",
     "CaptionMetric",
     "CaptionScorer",
-    "CaptionScores",
     "CiderD",
     "ErrorDetector",
     "FenseErrorDetector",

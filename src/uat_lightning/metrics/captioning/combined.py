@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uat_lightning.metrics.captioning.scores import CaptionScores
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 
 def spider(cider_d: float, spice: float) -> float:
@@ -40,15 +40,15 @@ class Combination:
     parts: tuple[str, str]
     formula: Callable[[float, float], float]
 
-    def add_to(self, scores: CaptionScores) -> CaptionScores:
+    def add_to(self, scores: CorpusScores) -> CorpusScores:
         """Return scores with this one, or with the reason why it is absent where a part is absent for a reason."""
         missing = [part for part in self.parts if part in scores.not_computed]
         if missing:
-            return scores | CaptionScores(not_computed={self.name: f"{missing[0]}: {scores.not_computed[missing[0]]}"})
-        if not all(part in scores.per_caption for part in self.parts):
+            return scores | CorpusScores(not_computed={self.name: f"{missing[0]}: {scores.not_computed[missing[0]]}"})
+        if not all(part in scores.per_clip for part in self.parts):
             return scores  # nobody asked for it
-        values = [self.formula(*both) for both in zip(*(scores.per_caption[part] for part in self.parts), strict=True)]
-        return scores | CaptionScores({self.name: float(np.mean(values))}, {self.name: values})
+        values = [self.formula(*both) for both in zip(*(scores.per_clip[part] for part in self.parts), strict=True)]
+        return scores | CorpusScores({self.name: float(np.mean(values))}, {self.name: values})
 
 
 COMBINATIONS: Sequence[Combination] = (

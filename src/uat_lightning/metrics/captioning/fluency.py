@@ -13,8 +13,9 @@ from torch import Tensor
 
 from uat_lightning.configurable import Configurable
 from uat_lightning.metrics.captioning.ngrams import mean_of
-from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, CaptionScores, NotComputable
+from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, NotComputable
 from uat_lightning.metrics.captioning.sentences import load_encoder
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 ENCODER, HEAD = "encoder.", "clf."
 
@@ -115,7 +116,7 @@ class FluencyError(CaptionScorer):
     def __init__(self, detector: ErrorDetector | None = None, threshold: float = 0.9) -> None:
         self.detector, self.threshold = detector, threshold
 
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus; references do not matter."""
         if self.detector is None:
             raise NotComputable("needs a detector of errors: give FENSE's checkpoint and its encoder's folder")

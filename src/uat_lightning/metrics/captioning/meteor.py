@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from uat_lightning.metrics.captioning.java import JavaProgram
 from uat_lightning.metrics.captioning.java_treebank import coco_folder
-from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, CaptionScores
+from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 SEPARATOR = "|||"
 
@@ -69,8 +70,8 @@ class Meteor(CaptionScorer):
     def __init__(self, seconds: float = 600) -> None:
         self.seconds = seconds
 
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus."""
         with MeteorProgram(self.seconds) as program:
             together, single = program.score(corpus.words.candidates, corpus.words.references)
-        return CaptionScores({"meteor": together}, {"meteor": single})
+        return CorpusScores({"meteor": together}, {"meteor": single})

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from uat_lightning.metrics.captioning.scores import CaptionScorer, CaptionScores
+from uat_lightning.metrics.captioning.scores import CaptionScorer
 from uat_lightning.metrics.captioning.scoring import caption_scores, check_captions
 from uat_lightning.metrics.captioning.words import Words
+from uat_lightning.metrics.corpus_scores import CorpusScores
 from uat_lightning.metrics.samples import SampleMetric
 
 
@@ -35,7 +36,7 @@ class CaptionMetric(SampleMetric):
 
     def __init__(self, scorers: Sequence[CaptionScorer] | None = None, words: Words | None = None) -> None:
         super().__init__()
-        self.scorers, self.words, self.result = scorers, words, CaptionScores()
+        self.scorers, self.words, self.result = scorers, words, CorpusScores()
         self.add_rows("counts", torch.int64)
         self.add_rows("lengths", torch.int64)
         self.add_rows("characters", torch.uint8)
@@ -68,21 +69,21 @@ class CaptionMetric(SampleMetric):
         Raises:
             ValueError: If clips with one number have different references, or the captions cannot be scored.
         """
-        self.result = CaptionScores(**self.from_first_rank(lambda: asdict(self._scores())))
+        self.result = CorpusScores(**self.from_first_rank(lambda: asdict(self._scores())))
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in self.result.scores.items()}
 
     def reset(self) -> None:
         """Forget all captions and the result."""
         super().reset()
-        self.result = CaptionScores()
+        self.result = CorpusScores()
 
     def _add(self, name: str, values: ArrayLike, dtype: torch.dtype) -> None:
         getattr(self, name).append(torch.tensor(np.array(values), dtype=dtype, device=self.device))
 
-    def _scores(self) -> CaptionScores:
+    def _scores(self) -> CorpusScores:
         clips, places = self._texts(), self.each_once()
         if not clips:
-            return CaptionScores()
+            return CorpusScores()
         _check_duplicates(self.rows("ids").tolist(), clips)
         candidates, references = [clips[place][0] for place in places], [clips[place][1:] for place in places]
         return caption_scores(candidates, references, self.scorers, self.words)

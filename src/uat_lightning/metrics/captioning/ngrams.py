@@ -8,7 +8,8 @@ import numpy as np
 
 from uat_lightning.metrics.captioning.counted import CountedBleu, CountedRouge, counted_cider
 from uat_lightning.metrics.captioning.ngram_tables import NgramTables
-from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, CaptionScores, NotComputable
+from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, NotComputable
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 References = Sequence[Sequence[str]]
 
@@ -49,13 +50,13 @@ class Bleu(CaptionScorer):
 
     names = ("bleu_1", "bleu_2", "bleu_3", "bleu_4")
 
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus."""
         counted = CountedBleu(corpus.words.ngrams)
         together, single = counted.scores()
         shares = {name: counted.shares(length) for length, name in enumerate(self.names, 1)}
         known = {name: values for name, values in shares.items() if values}
-        return CaptionScores(
+        return CorpusScores(
             dict(zip(self.names, together, strict=True)), dict(zip(self.names, single, strict=True)), shares=known
         )
 
@@ -65,7 +66,7 @@ class RougeL(CaptionScorer):
 
     names = ("rouge_l",)
 
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus."""
         return mean_of("rouge_l", rouge_l(corpus.words.candidates, corpus.words.references))
 
@@ -75,13 +76,13 @@ class CiderD(CaptionScorer):
 
     names = ("cider_d",)
 
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus of two clips or more."""
         if len(corpus.words) < 2:
             raise NotComputable("a single clip gives no word weights: score two clips or more together")
         return mean_of("cider_d", counted_cider(corpus.words.ngrams).tolist())
 
 
-def mean_of(name: str, values: Sequence[float]) -> CaptionScores:
+def mean_of(name: str, values: Sequence[float]) -> CorpusScores:
     """Return the scores of single captions with their mean under one name."""
-    return CaptionScores({name: float(np.mean(values))}, {name: list(values)})
+    return CorpusScores({name: float(np.mean(values))}, {name: list(values)})

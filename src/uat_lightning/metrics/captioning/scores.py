@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from uat_lightning.configurable import Configurable
 from uat_lightning.metrics.captioning.ngram_tables import NgramTables
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 
 class NotComputable(ValueError):
@@ -50,33 +51,6 @@ class CaptionCorpus:
     words: Captions
 
 
-@dataclass(frozen=True)
-class CaptionScores:
-    """Scores of a corpus of captions; what could not be computed is absent and says why.
-
-    Args:
-        scores: Scores of the whole corpus by name.
-        per_caption: Scores of single captions by name, one figure for each clip, in the order of the clips; NaN where a
-            caption has none. A score of the corpus is their mean, but for those that have shares, and METEOR.
-        not_computed: Why a score that was asked for is absent, by its name.
-        shares: What each clip adds to a score of all clips together, by its name; their mean is the score.
-    """
-
-    scores: dict[str, float] = field(default_factory=dict)
-    per_caption: dict[str, list[float]] = field(default_factory=dict)
-    not_computed: dict[str, str] = field(default_factory=dict)
-    shares: dict[str, list[float]] = field(default_factory=dict)
-
-    def __or__(self, other: CaptionScores) -> CaptionScores:
-        """Return the scores of both."""
-        return CaptionScores(
-            self.scores | other.scores,
-            self.per_caption | other.per_caption,
-            self.not_computed | other.not_computed,
-            self.shares | other.shares,
-        )
-
-
 class CaptionScorer(Configurable, ABC):
     """Computes one family of scores.
 
@@ -86,7 +60,7 @@ class CaptionScorer(Configurable, ABC):
     names: tuple[str, ...]
 
     @abstractmethod
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus.
 
         Args:

@@ -13,13 +13,13 @@ from uat_lightning.metrics.captioning.scores import (
     CaptionCorpus,
     Captions,
     CaptionScorer,
-    CaptionScores,
     NotComputable,
 )
 from uat_lightning.metrics.captioning.sentences import SentenceEmbedder, SentenceSimilarity
 from uat_lightning.metrics.captioning.spice import Spice
 from uat_lightning.metrics.captioning.variety import Variety
 from uat_lightning.metrics.captioning.words import Treebank, Words
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 
 def quick_scorers() -> list[CaptionScorer]:
@@ -45,7 +45,7 @@ def caption_scores(
     references: Sequence[Sequence[str]],
     scorers: Sequence[CaptionScorer] | None = None,
     words: Words | None = None,
-) -> CaptionScores:
+) -> CorpusScores:
     """Score one caption per clip.
 
     Args:
@@ -58,12 +58,12 @@ def caption_scores(
         ValueError: If there are no clips, their numbers differ, or a reference has no words.
     """
     corpus = caption_corpus(candidates, references, words or Treebank())
-    found = CaptionScores()
+    found = CorpusScores()
     for scorer in quick_scorers() if scorers is None else scorers:
         try:
             found |= scorer.score(corpus)
         except NotComputable as reason:
-            found |= CaptionScores(not_computed=dict.fromkeys(scorer.names, str(reason)))
+            found |= CorpusScores(not_computed=dict.fromkeys(scorer.names, str(reason)))
     for combination in COMBINATIONS:
         found = combination.add_to(found)
     return found

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from uat_lightning.configurable import Configurable
 from uat_lightning.metrics.captioning.ngrams import mean_of
-from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, CaptionScores, NotComputable
+from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, NotComputable
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 
 class SentenceEmbedder(Configurable, ABC):
@@ -128,7 +129,7 @@ class SentenceSimilarity(CaptionScorer):
     def __init__(self, embedder: SentenceEmbedder | None = None) -> None:
         self.embedder = embedder
 
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus."""
         if self.embedder is None:
             raise NotComputable("needs a sentence embedder: give the folder of a sentence-transformers model")

@@ -13,7 +13,8 @@ from typing import Any
 from uat_lightning.metrics.captioning.java import JavaProgram, java_version
 from uat_lightning.metrics.captioning.java_treebank import coco_folder
 from uat_lightning.metrics.captioning.ngrams import mean_of
-from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, CaptionScores, NotComputable
+from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, NotComputable
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 ARCHIVES = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 # Its serializer reaches into the class library, which Java 16 and later refuse unless they are told.
@@ -63,7 +64,7 @@ class Spice(CaptionScorer):
     def __init__(self, parser: Path | None = None, seconds: float = 3600) -> None:
         self.parser, self.seconds = parser, seconds
 
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus."""
         if self.parser is None:
             raise NotComputable(f"needs a folder with {' and '.join(ARCHIVES)}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, CaptionScores, NotComputable
+from uat_lightning.metrics.captioning.scores import CaptionCorpus, CaptionScorer, NotComputable
+from uat_lightning.metrics.corpus_scores import CorpusScores
 
 
 def vocabulary_size(captions: Sequence[str]) -> int:
@@ -33,7 +34,7 @@ class Variety(CaptionScorer):
 
     names = ("vocabulary_size", "distinct_1", "distinct_2")
 
-    def score(self, corpus: CaptionCorpus) -> CaptionScores:
+    def score(self, corpus: CaptionCorpus) -> CorpusScores:
         """Score a corpus; references do not matter."""
         said = corpus.words.candidates
         found, reasons = {"vocabulary_size": float(vocabulary_size(said))}, {}
@@ -42,7 +43,7 @@ class Variety(CaptionScorer):
                 found[f"distinct_{length}"] = distinct_share(said, length)
             except NotComputable as reason:
                 reasons[f"distinct_{length}"] = str(reason)
-        return CaptionScores(found, {}, reasons)
+        return CorpusScores(found, {}, reasons)
 
 
 def _ngrams(words: Sequence[str], length: int) -> Iterator[tuple[str, ...]]:
